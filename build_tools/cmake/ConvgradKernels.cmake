@@ -1,0 +1,52 @@
+# From the rows in schedules/ to objects: one run of the generator and one object a kernel.
+
+set(CONVGRAD_KERNEL_DIR ${PROJECT_BINARY_DIR}/kernels)
+file(MAKE_DIRECTORY ${CONVGRAD_KERNEL_DIR})
+string(TOLOWER ${CMAKE_SYSTEM_NAME} CONVGRAD_HALIDE_OS)
+if(CONVGRAD_HALIDE_OS STREQUAL darwin)
+  set(CONVGRAD_HALIDE_OS osx)
+endif()
+
+# convgrad_add_tables(<name> TARGETS <target>... [HARDWARE <hardware>...])
+# Defines in the caller CONVGRAD_<name>_TABLE_DIR (tables to include), _OBJECTS (kernel objects) and _KERNELS (names).
+function(convgrad_add_tables name)
+  cmake_parse_arguments(ARG "" "" "TARGETS;HARDWARE" ${ARGN})
+  set(dir ${PROJECT_BINARY_DIR}/tables/${name})
+  list(TRANSFORM ARG_TARGETS PREPEND "--target=")
+  list(TRANSFORM ARG_HARDWARE PREPEND "--hardware=")
+  execute_process(
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/build_tools/kernel_rows.py ${ARG_TARGETS} ${ARG_HARDWARE}
+            --target-folder ${PROJECT_SOURCE_DIR}/tests/targets --filter=${CONVGRAD_KERNEL_FILTER}
+            --os ${CONVGRAD_HALIDE_OS} --output ${dir}
+    RESULT_VARIABLE failed)
+  if(failed)
+    message(FATAL_ERROR "The rows of schedules/ could not be read.")
+  endif()
+  include(${dir}/kernels.cmake)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CONVGRAD_ROW_FILES}
+    ${PROJECT_SOURCE_DIR}/schedules/schedule_params.inc ${PROJECT_SOURCE_DIR}/build_tools/kernel_rows.py)
+
+  set(objects)
+  foreach(kernel IN LISTS CONVGRAD_KERNELS)
+    set(object ${CONVGRAD_KERNEL_DIR}/${kernel}${CMAKE_CXX_OUTPUT_EXTENSION})
+    list(APPEND objects ${object})
+    get_property(known GLOBAL PROPERTY CONVGRAD_KNOWN_KERNELS)
+    if(NOT kernel IN_LIST known)
+      set_property(GLOBAL APPEND PROPERTY CONVGRAD_KNOWN_KERNELS ${kernel})
+      # user_context: threads and scratch are the call's own. no_bounds_query: nobody asks, and it halves the checks.
+      add_custom_command(
+        OUTPUT ${object} ${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
+        COMMAND convgrad_generator -g ${${kernel}_GENERATOR} -n ${kernel} -f convgrad_kernel_${kernel}
+                -e object -o ${CONVGRAD_KERNEL_DIR}
+                target=${${kernel}_HALIDE_TARGET}-no_runtime-user_context-no_bounds_query
+                scratch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc ${${kernel}_PARAMS}
+        DEPENDS convgrad_generator
+        COMMENT "Kernel ${kernel}"
+        VERBATIM)
+    endif()
+  endforeach()
+  add_custom_target(convgrad_kernels_${name} DEPENDS ${objects})
+  set(CONVGRAD_${name}_TABLE_DIR ${dir} PARENT_SCOPE)
+  set(CONVGRAD_${name}_OBJECTS ${objects} PARENT_SCOPE)
+  set(CONVGRAD_${name}_KERNELS ${CONVGRAD_KERNELS} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Turns the rows of schedules/<target>/*.json into the build: which kernels to compile, and the runtime's tables.
+
+Writes into --output: kernels.cmake (one entry a kernel: generator, Halide target, parameters), and for the runtime
+targets.inc, hardware.inc, kernels_<op>.inc, rows_<op>.inc and scratch_<op>.inc. A file that would not change is left
+alone, so that nothing is rebuilt for it. Every mistake in a row is an error that names the file, the row and the key.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FAMILY_OF_OP = {"conv2d": "image", "conv2d_backprop_input": "image", "conv2d_backprop_filter": "filter"}
+DTYPES = {"f32": "FLOAT32"}
+DTYPE_BYTES = {"f32": 4}
+ALGORITHMS = {"generic": {"strict": True}, "direct": {"strict": True}}
+WHEN_KEYS = {
+    f"{bound}_{size}"
+    for bound in ("min", "max")
+    for size in ("batch", "in_height", "in_width", "in_channels", "out_height", "out_width", "out_channels", "groups")
+}
+ROW_KEYS = {"op", "dtype", "algorithm", "variant", "accepts", "params", "when", "comment"}
+# A block of a task is walked in whole register tiles.
+MULTIPLES = {
+    "image": [("block_vectors", "tile_vectors"), ("block_width", "tile_width"), ("block_height", "tile_height")],
+    "filter": [("block_vectors", "tile_vectors"), ("block_channels", "tile_channels")],
+}
+
+
+class RowError(Exception):
+    pass
+
+
+def schedule_params():
+    """{family: {name: (default, least, most)}} from schedules/schedule_params.inc."""
+    text = (ROOT / "schedules/schedule_params.inc").read_text()
+    params = {"image": {}, "filter": {}}
+    pattern = r'^CONVGRAD_(IMAGE|FILTER)_PARAM\((\w+), (\d+), (\d+), (\d+), "'
+    for family, name, default, least, most in re.findall(pattern, text, re.M):
+        params[family.lower()][name] = (int(default), int(least), int(most))
+    return params
+
+
+def expect(condition, where, message):
+    if not condition:
+        raise RowError(f"{where}: {message}")
+
+
+def read_json(path):
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise RowError(f"{path}: no such file")
+    except json.JSONDecodeError as error:
+        raise RowError(f"{path}: {error}")
+
+
+def two(text, where, key):
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    expect(match, where, f"{key} is {text!r}, expected <height>x<width>, such as 3x3")
+    return int(match[1]), int(match[2])
+
+
+class Target:
+    def __init__(self, name, folders, os_name):
+        self.name = name
+        candidates = [folder / name for folder in folders if (folder / name / "target.json").exists()]
+        known = sorted(p.parent.name for folder in folders for p in folder.glob("*/target.json"))
+        expect(candidates, "targets", f"no target {name!r}; there are {', '.join(known)}")
+        self.folder = candidates[0]
+        data = read_json(self.folder / "target.json")
+        where = self.folder / "target.json"
+        missing = {"halide_target", "features", "priority", "vector_bytes"} - data.keys()
+        expect(not missing, where, f"missing {', '.join(sorted(missing))}")
+        self.halide_target = data["halide_target"].replace("{os}", os_name)
+        self.features = data["features"]
+        self.priority = data["priority"]
+        self.vector_bytes = data["vector_bytes"]
+        rows_of = data.get("rows_of", name)
+        self.rows_folder = self.folder if rows_of == name else Target(rows_of, folders, os_name).rows_folder
+
+    def row_files(self, hardware):
+        """Tuned hardware first, the target's defaults last."""
+        tuned = [self.rows_folder / f"{name}.json" for name in hardware]
+        return [path for path in tuned if path.exists()] + [self.rows_folder / "default.json"]
+
+
+class Kernel:
+    """One unique set of parameters: one run of the generator, one object, one symbol."""
+
+    def __init__(self, op, row, target, where, known_params):
+        self.op, self.target = op, target
+        self.dtype = row["dtype"]
+        self.algorithm = row["algorithm"]
+        expect(self.dtype in DTYPES, where, f"dtype is {self.dtype!r}, expected one of {', '.join(DTYPES)}")
+        expect(self.algorithm in ALGORITHMS, where,
+               f"algorithm is {self.algorithm!r}, expected one of {', '.join(ALGORITHMS)}")
+        self.strict = ALGORITHMS[self.algorithm]["strict"]
+        accepts = dict(row.get("accepts", {}))
+        self.filter = two(accepts.pop("filter"), where, "accepts.filter") if "filter" in accepts else (0, 0)
+        self.stride = two(accepts.pop("stride"), where, "accepts.stride") if "stride" in accepts else (0, 0)
+        expect(not accepts, where, f"unknown key accepts.{next(iter(accepts), '')}")
+        fixed = min(self.filter + self.stride) > 0
+        expect(fixed == (self.algorithm == "direct"), where,
+               "a direct kernel fixes accepts.filter and accepts.stride, a generic one neither")
+        self.channels_last = self.algorithm == "direct"
+        self.params = self.checked_params(row.get("params", {}), FAMILY_OF_OP[op], where, known_params)
+        self.lanes = target.vector_bytes // DTYPE_BYTES[self.dtype]
+        self.name = "_".join(filter(None, [op, self.dtype, target.name, self.algorithm, self.shape(), self.tile(),
+                                           row.get("variant")]))
+
+    @staticmethod
+    def checked_params(given, family, where, known_params):
+        known = known_params[family]
+        for name, value in given.items():
+            expect(name in known, where, f"params.{name} is not a parameter of family {family}: {', '.join(known)}")
+            _, least, most = known[name]
+            expect(isinstance(value, int) and least <= value <= most, where,
+                   f"params.{name} is {value!r}, expected an integer from {least} to {most}")
+        params = {name: given.get(name, default) for name, (default, _, _) in known.items()}
+        for block, tile in MULTIPLES[family]:
+            expect(params[block] % params[tile] == 0, where,
+                   f"params.{block} is {params[block]}, expected a multiple of {tile}, which is {params[tile]}")
+        return params
+
+    def shape(self):
+        if not min(self.filter):
+            return "any"
+        square = len(set(self.stride)) == 1
+        return f"{self.filter[0]}x{self.filter[1]}s" + (f"{self.stride[0]}" if square else "x".join(map(str, self.stride)))
+
+    def tile(self):
+        vectors = self.params["tile_vectors"] * self.lanes
+        if FAMILY_OF_OP[self.op] == "filter":
+            return f"c{self.params['tile_channels']}k{vectors}"
+        channel = "k" if self.op == "conv2d" else "c"
+        return f"h{self.params['tile_height']}w{self.params['tile_width']}{channel}{vectors}"
+
+    def definition(self):
+        return (self.algorithm, self.filter, self.stride, tuple(self.params.items()))
+
+    def generator_params(self):
+        fixed = {"algorithm": self.algorithm, "filter_height": self.filter[0], "filter_width": self.filter[1],
+                 "stride_height": self.stride[0], "stride_width": self.stride[1],
+                 "vector_bytes": self.target.vector_bytes, "kernel_name": self.name}
+        return [f"{key}={value}" for key, value in {**fixed, **self.params}.items()]
+
+
+class Tables:
+    def __init__(self):
+        self.kernels = {}  # name -> Kernel, in order of first mention
+        self.rows = []  # (op, Kernel, hardware, when)
+        self.hardware = {}  # name -> (vendor, family, model)
+
+    def add_file(self, path, target, known_params, kernel_filter):
+        data = read_json(path)
+        hardware = "any"
+        if path.name != "default.json":
+            hardware = path.stem
+            match = data.get("hardware", {})
+            expect({"vendor", "family", "model"} <= match.keys(), path,
+                   "hardware needs vendor, family and model, as CPUID gives them")
+            self.hardware[hardware] = (match["vendor"], match["family"], match["model"])
+        for index, row in enumerate(data.get("rows", [])):
+            where = f"{path}, row {index}"
+            unknown = row.keys() - ROW_KEYS
+            expect(not unknown, where, f"unknown key {', '.join(sorted(unknown))}; known are {', '.join(sorted(ROW_KEYS))}")
+            expect({"op", "dtype", "algorithm"} <= row.keys(), where, "op, dtype and algorithm are needed")
+            when = row.get("when", {})
+            unknown = when.keys() - WHEN_KEYS
+            expect(not unknown, where, f"unknown key when.{', '.join(sorted(unknown))}; known are {', '.join(sorted(WHEN_KEYS))}")
+            for op in [row["op"]] if isinstance(row["op"], str) else row["op"]:
+                expect(op in FAMILY_OF_OP, where, f"op is {op!r}, expected one of {', '.join(FAMILY_OF_OP)}")
+                kernel = Kernel(op, row, target, where, known_params)
+                # A quick build leaves kernels out, but never the generic one: every valid problem needs a kernel.
+                if kernel.algorithm != "generic" and not re.search(kernel_filter, kernel.name):
+                    continue
+                same = self.kernels.setdefault(kernel.name, kernel)
+                expect(same.definition() == kernel.definition(), where,
+                       f"two kernels are called {kernel.name} but differ; tell them apart by \"variant\"")
+                self.rows.append((op, same, hardware, when))
+
+    def check_complete(self, targets):
+        for target in targets:
+            for op in FAMILY_OF_OP:
+                last = [row for row in self.rows if row[0] == op and row[1].target is target][-1:]
+                expect(last and last[0][1].algorithm == "generic" and not last[0][3], target.folder,
+                       f"the last row of {op} must accept everything: a generic kernel without \"when\"")
+
+
+def write_if_changed(path, lines):
+    text = "\n".join(lines) + "\n"
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
+def write_tables(tables, targets, output):
+    output.mkdir(parents=True, exist_ok=True)
+    write_if_changed(output / "targets.inc", [
+        f"CONVGRAD_TARGET({t.name}, {t.priority}, {' | '.join('FEATURE_' + f.upper() for f in t.features) or '0'})"
+        for t in sorted(targets, key=lambda t: -t.priority)])
+    write_if_changed(output / "hardware.inc", [
+        f'CONVGRAD_HARDWARE({name}, "{vendor}", {family}, {model})'
+        for name, (vendor, family, model) in tables.hardware.items()])
+    for op in FAMILY_OF_OP:
+        kernels = [k for k in tables.kernels.values() if k.op == op]
+        write_if_changed(output / f"kernels_{op}.inc", [
+            f"CONVGRAD_KERNEL({k.name}, {DTYPES[k.dtype]}, {k.target.name}, {k.algorithm}, {k.filter[0]}, {k.filter[1]}, "
+            f"{k.stride[0]}, {k.stride[1]}, {int(k.channels_last)}, {int(k.strict)})" for k in kernels])
+        write_if_changed(output / f"scratch_{op}.inc", [f'#include "{k.name}.scratch.inc"' for k in kernels])
+        rows = sorted((r for r in tables.rows if r[0] == op), key=lambda r: -r[1].target.priority)
+        write_if_changed(output / f"rows_{op}.inc", [
+            f"CONVGRAD_ROW({k.name}, {hardware}, "
+            + " ".join(f"CONVGRAD_WHEN({key}, {value})" for key, value in when.items()) + ")"
+            for _, k, hardware, when in rows])
+    lines = [f"set(CONVGRAD_KERNELS {' '.join(tables.kernels)})"]
+    for k in tables.kernels.values():
+        lines += [f"set({k.name}_GENERATOR {k.op})", f"set({k.name}_HALIDE_TARGET {k.target.halide_target})",
+                  f"set({k.name}_PARAMS {' '.join(k.generator_params())})"]
+    files = sorted({str(p) for t in targets for p in [t.folder / "target.json", *t.rows_folder.glob("*.json")]})
+    lines.append("set(CONVGRAD_ROW_FILES " + " ".join(f'"{f}"' for f in files) + ")")
+    write_if_changed(output / "kernels.cmake", lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--target", action="append", required=True, metavar="NAME", help="a target; may be given again")
+    parser.add_argument("--target-folder", action="append", type=pathlib.Path, default=[ROOT / "schedules"],
+                        metavar="DIR", help="one more folder that holds <target>/target.json")
+    parser.add_argument("--hardware", action="append", default=[], metavar="NAME",
+                        help="add the rows of <target>/NAME.json; may be given again")
+    parser.add_argument("--filter", default="", metavar="REGEX",
+                        help="keep only kernels whose name matches; generic ones always stay")
+    parser.add_argument("--os", default="linux", help="the operating system in Halide's target strings")
+    parser.add_argument("--output", type=pathlib.Path, required=True, metavar="DIR")
+    arguments = parser.parse_args()
+    try:
+        known_params = schedule_params()
+        targets = [Target(name, arguments.target_folder, arguments.os) for name in arguments.target]
+        tables = Tables()
+        for target in targets:
+            for path in target.row_files(arguments.hardware):
+                tables.add_file(path, target, known_params, arguments.filter)
+        tables.check_complete(targets)
+        write_tables(tables, targets, arguments.output)
+    except RowError as error:
+        sys.exit(f"kernel_rows: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+// dx[n,h,w,c] = sum over r,s,k with p,q whole and inside  w[r,s,c,k] * dy[n, (h+top-r*Dh)/Sh, (w+left-s*Dw)/Sw, k]
+//
+// A row h with (h + top) mod Sh = a meets only the taps r = a, a + Sh, ... (dilation 1), and columns likewise: phase
+// (a, b) of dx is a stride-1 problem of its own with those taps, dx_ab[i, j] = sum over r,s w[a + Sh*r, b + Sw*s] *
+// dy[i - r, j - s], which multiplies no structural zero. A phase is an output of its own, a strided view of dx whose
+// minimum holds the padding: row h of phase a has the coordinate (h + top - a) / Sh.
+//
+// The generic algorithm computes one stride-1 problem of any dilation; its caller hands over the phases one by one.
+#include "generators/generator_base.h"
+
+namespace convgrad {
+
+class BackpropInput : public Conv2dGenerator<BackpropInput> {
+ public:
+#define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) GeneratorParam<int> name{#name, preset, least, most};
+#include "schedules/schedule_params.inc"
+
+  Input<Buffer<float, 4>> filter{"filter"};              // (k, c, s, r)
+  Input<Buffer<float, 4>> out_backprop{"out_backprop"};  // (k, q, p, n)
+  Input<int32_t> dilation_w{"dilation_w"}, dilation_h{"dilation_h"};
+
+  void configure() {
+    for (int phase = 0; phase < phases_x() * phases_y(); phase++) {
+      in_backprop.push_back(add_output<Buffer<float, 4>>("in_backprop_" + std::to_string(phase)));  // (c, x, y, n)
+    }
+  }
+
+  void generate() {
+    gradient = zero_outside(out_backprop, {1, 2});
+    for (int a = 0; a < phases_y(); a++) {
+      for (int b = 0; b < phases_x(); b++) {
+        Phase phase;
+        phase.output = in_backprop[a * phases_x() + b];
+        phase.taps_x = direct() ? taps_of_phase(filter_width, stride_width, b) : 0;
+        phase.taps_y = direct() ? taps_of_phase(filter_height, stride_height, a) : 0;
+        if (direct() && (phase.taps_x == 0 || phase.taps_y == 0)) {
+          (*phase.output)(c, x, y, n) = 0.0f;
+        } else {
+          define(phase, a, b);
+        }
+        phases.push_back(phase);
+      }
+    }
+  }
+
+  void schedule() {
+    set_filter_layout(filter);
+    set_layout(out_backprop);
+    out_backprop.dim(1).set_min(0);
+    out_backprop.dim(2).set_min(0);
+    ImageScheduleParams params;
+#define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) params.name = name;
+#include "schedules/schedule_params.inc"
+    params.lanes = lanes();
+    for (Phase &phase : phases) {
+      set_layout(*phase.output);
+      if (phase.sum.defined()) {
+        schedule_image_on_cpu(stages_of(phase), params);
+      } else {
+        schedule_zeros_on_cpu(*phase.output, lanes());
+      }
+    }
+    finish_schedule();
+  }
+
+ private:
+  struct Phase {
+    Output<Buffer<float, 4>> *output = nullptr;
+    int taps_x = 0, taps_y = 0;  // of a direct algorithm
+    Func sum, image_panel, filter_panel;
+    RDom reduction;
+  };
+
+  int phases_x() const { return direct() ? static_cast<int>(stride_width) : 1; }
+  int phases_y() const { return direct() ? static_cast<int>(stride_height) : 1; }
+  static int taps_of_phase(int taps, int stride, int phase) { return (taps - phase + stride - 1) / stride; }
+
+  void define(Phase &phase, int a, int b) {
+    phase.sum = Func("sum");
+    phase.image_panel = Func("image_panel");
+    phase.filter_panel = Func("filter_panel");
+    const Expr channels = filter.dim(0).extent();
+    const Func taps = zero_outside(filter, {1});
+    if (direct()) {
+      RDom t(0, channels, 0, phase.taps_x, 0, phase.taps_y);
+      phase.filter_panel(c, k, s, r) = taps(k, c, b + stride_width * s, a + stride_height * r);
+      phase.image_panel(k, x, y, n) = gradient(k, x, y, n);
+      phase.sum(c, x, y, n) += phase.filter_panel(c, t.x, t.y, t.z) * phase.image_panel(t.x, x - t.y, y - t.z, n);
+      phase.reduction = t;
+    } else {
+      RDom t(0, channels, 0, filter.dim(2).extent(), 0, filter.dim(3).extent());
+      phase.filter_panel(c, k, s, r) = taps(k, c, s, r);
+      phase.image_panel(k, x, y, n, s, r) = gradient(k, x - s * dilation_w, y - r * dilation_h, n);
+      phase.sum(c, x, y, n) += phase.filter_panel(c, t.x, t.y, t.z) * phase.image_panel(t.x, x, y, n, t.y, t.z);
+      phase.reduction = t;
+    }
+    (*phase.output)(c, x, y, n) = phase.sum(c, x, y, n);
+  }
+
+  ImageStages stages_of(const Phase &phase) const {
+    ImageStages stages;
+    stages.result = *phase.output;
+    stages.sum = phase.sum;
+    stages.reduction = phase.reduction;
+    stages.filter_panel = phase.filter_panel;
+    stages.image_panel = phase.image_panel;
+    stages.channel = c, stages.reduced = k, stages.x = x, stages.y = y, stages.n = n, stages.s = s, stages.r = r;
+    if (direct()) {
+      const int taps_x = phase.taps_x, taps_y = phase.taps_y;
+      stages.panel_width = [taps_x](int w) { return w + taps_x - 1; };
+      stages.panel_height = [taps_y](int h) { return h + taps_y - 1; };
+    } else {
+      stages.panel_of_one_tap = true;
+      stages.panel_width = stages.panel_height = [](int outputs) { return outputs; };
+      stages.image_contiguous = out_backprop.dim(0).stride() == 1;
+      stages.filter_contiguous = filter.dim(0).stride() == 1;
+    }
+    return stages;
+  }
+
+  Var k{"k"}, c{"c"}, s{"s"}, r{"r"}, x{"x"}, y{"y"}, n{"n"};
+  Func gradient{"gradient"};
+  std::vector<Output<Buffer<float, 4>> *> in_backprop;
+  std::vector<Phase> phases;
+};
+
+}  // namespace convgrad
+
+HALIDE_REGISTER_GENERATOR(convgrad::BackpropInput, conv2d_backprop_input)

@@ -1,0 +1,74 @@
+// y[n,p,q,k] = sum over r,s,c  x[n, p*Sh + r*Dh - top, q*Sw + s*Dw - left, c] * w[r,s,c,k]
+//
+// The padding is in the input's minimum: input[n,h,w,c] has the coordinates (c, w + left, h + top, n).
+#include "generators/generator_base.h"
+
+namespace convgrad {
+
+class Conv2d : public Conv2dGenerator<Conv2d> {
+ public:
+#define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) GeneratorParam<int> name{#name, preset, least, most};
+#include "schedules/schedule_params.inc"
+
+  Input<Buffer<float, 4>> input{"input"};    // (c, w, h, n)
+  Input<Buffer<float, 4>> filter{"filter"};  // (k, c, s, r)
+  Input<int32_t> stride_w{"stride_w"}, stride_h{"stride_h"}, dilation_w{"dilation_w"}, dilation_h{"dilation_h"};
+  Output<Buffer<float, 4>> output{"output"};  // (k, q, p, n)
+
+  void generate() {
+    const Func image = zero_outside(input, {1, 2});
+    filter_panel(k, c, s, r) = zero_outside(filter, {0})(k, c, s, r);
+    if (direct()) {
+      reduction = RDom(0, filter.dim(1).extent(), 0, filter_width, 0, filter_height);
+      const Expr step_x = one_tap(filter_width) ? 1 : stride_width, step_y = one_tap(filter_height) ? 1 : stride_height;
+      image_panel(c, q, p, n) =
+          image(c, one_tap(filter_width) ? q * stride_width : q, one_tap(filter_height) ? p * stride_height : p, n);
+      sum(k, q, p, n) += filter_panel(k, reduction.x, reduction.y, reduction.z) *
+                         image_panel(reduction.x, q * step_x + reduction.y, p * step_y + reduction.z, n);
+    } else {
+      reduction = RDom(0, filter.dim(1).extent(), 0, filter.dim(2).extent(), 0, filter.dim(3).extent());
+      image_panel(c, q, p, n, s, r) = image(c, q * stride_w + s * dilation_w, p * stride_h + r * dilation_h, n);
+      sum(k, q, p, n) += filter_panel(k, reduction.x, reduction.y, reduction.z) *
+                         image_panel(reduction.x, q, p, n, reduction.y, reduction.z);
+    }
+    output(k, q, p, n) = sum(k, q, p, n);
+  }
+
+  void schedule() {
+    set_layout(input);
+    set_filter_layout(filter);
+    set_layout(output);
+
+    ImageStages stages;
+    stages.result = output;
+    stages.sum = sum;
+    stages.reduction = reduction;
+    stages.filter_panel = filter_panel;
+    stages.image_panel = image_panel;
+    stages.channel = k, stages.reduced = c, stages.x = q, stages.y = p, stages.n = n, stages.s = s, stages.r = r;
+    if (direct()) {
+      stages.panel_width = [this](int w) { return panel_extent(w, stride_width, filter_width); };
+      stages.panel_height = [this](int h) { return panel_extent(h, stride_height, filter_height); };
+    } else {
+      stages.panel_of_one_tap = true;
+      stages.panel_width = stages.panel_height = [](int outputs) { return outputs; };
+      stages.image_contiguous = input.dim(0).stride() == 1;
+      stages.filter_contiguous = filter.dim(0).stride() == 1;
+    }
+    ImageScheduleParams params;
+#define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) params.name = name;
+#include "schedules/schedule_params.inc"
+    params.lanes = lanes();
+    schedule_image_on_cpu(stages, params);
+    finish_schedule();
+  }
+
+ private:
+  Var k{"k"}, c{"c"}, s{"s"}, r{"r"}, q{"q"}, p{"p"}, n{"n"};
+  Func sum{"sum"}, image_panel{"image_panel"}, filter_panel{"filter_panel"};
+  RDom reduction;
+};
+
+}  // namespace convgrad
+
+HALIDE_REGISTER_GENERATOR(convgrad::Conv2d, conv2d)

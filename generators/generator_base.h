@@ -1,0 +1,79 @@
+// What the generators of the family have in common: their parameters and the zeros around an image.
+#ifndef CONVGRAD_GENERATORS_GENERATOR_BASE_H
+#define CONVGRAD_GENERATORS_GENERATOR_BASE_H
+
+#include <Halide.h>
+
+#include <string>
+#include <vector>
+
+#include "generators/scratch_size.h"
+#include "schedules/schedule.h"
+
+namespace convgrad {
+
+enum class Algorithm {
+  kGeneric,  // any filter size, stride and dilation, given at run time; any memory layout
+  kDirect,   // filter size and stride are constants, dilation 1, channels contiguous
+};
+
+template <typename Derived>
+class Conv2dGenerator : public Halide::Generator<Derived> {
+ public:
+  Halide::GeneratorParam<Algorithm> algorithm{
+      "algorithm", Algorithm::kGeneric, {{"generic", Algorithm::kGeneric}, {"direct", Algorithm::kDirect}}};
+  Halide::GeneratorParam<int> filter_height{"filter_height", 0, 0, 64};  // 0: given at run time
+  Halide::GeneratorParam<int> filter_width{"filter_width", 0, 0, 64};
+  Halide::GeneratorParam<int> stride_height{"stride_height", 0, 0, 64};
+  Halide::GeneratorParam<int> stride_width{"stride_width", 0, 0, 64};
+  Halide::GeneratorParam<int> vector_bytes{"vector_bytes", 16, 4, 1024};
+  Halide::GeneratorParam<std::string> kernel_name{"kernel_name", ""};
+  Halide::GeneratorParam<std::string> scratch_file{"scratch_file", ""};  // where to say how much scratch a task needs
+
+ protected:
+  bool direct() const { return algorithm == Algorithm::kDirect; }
+  int lanes() const { return vector_bytes / static_cast<int>(sizeof(float)); }
+
+  // A direct panel is the piece of the image under a block of outputs; under a filter of one tap it is just those
+  // pixels that the stride picks.
+  static bool one_tap(int taps) { return taps == 1; }
+  static int panel_extent(int outputs, int stride, int taps) {
+    return one_tap(taps) ? outputs : (outputs - 1) * stride + taps;
+  }
+
+  // Direct kernels read and write whole vectors of channels, generic ones take every layout.
+  template <typename Buffer>
+  void set_layout(Buffer &buffer) const {
+    buffer.dim(0).set_min(0);
+    buffer.dim(3).set_min(0);
+    buffer.dim(0).set_stride(direct() ? Halide::Expr(1) : Halide::Expr());
+  }
+
+  template <typename Buffer>
+  void set_filter_layout(Buffer &filter) const {
+    set_layout(filter);
+    filter.dim(1).set_min(0);
+    filter.dim(2).set_min(0);
+    filter.dim(3).set_min(0);
+    if (direct()) {
+      filter.dim(2).set_extent(static_cast<int>(filter_width));
+      filter.dim(3).set_extent(static_cast<int>(filter_height));
+    }
+  }
+
+  // The tensor, and zero where one of these dimensions leaves it; the others are trusted to stay inside.
+  template <typename Buffer>
+  static Halide::Func zero_outside(Buffer &buffer, const std::vector<int> &dimensions) {
+    Halide::Region bounds(4);
+    for (int d : dimensions) {
+      bounds[d] = {buffer.dim(d).min(), buffer.dim(d).extent()};
+    }
+    return Halide::BoundaryConditions::constant_exterior(buffer, 0.0f, bounds);
+  }
+
+  void finish_schedule() { write_scratch_size(this->get_pipeline(), kernel_name, scratch_file); }
+};
+
+}  // namespace convgrad
+
+#endif  // CONVGRAD_GENERATORS_GENERATOR_BASE_H

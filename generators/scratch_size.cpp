@@ -1,0 +1,60 @@
+#include "generators/scratch_size.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <fstream>
+
+namespace convgrad {
+namespace {
+
+using namespace Halide::Internal;
+
+// Halide puts constant blocks up to this size on the stack unless a schedule asks for the heap.
+constexpr int64_t kLargestStackBlock = 16 * 1024;
+
+class ScratchSize : public IRMutator {
+ public:
+  ScratchSize(std::string kernel, std::string file) : kernel_(std::move(kernel)), file_(std::move(file)) {}
+
+  using IRMutator::mutate;
+  Stmt mutate(const Stmt &stmt) override {
+    const bool outermost = depth_++ == 0;
+    Stmt same = IRMutator::mutate(stmt);
+    depth_--;
+    if (outermost && !file_.empty()) {
+      std::ofstream(file_) << "CONVGRAD_SCRATCH(" << kernel_ << ", " << most_ << ")\n";
+    }
+    return same;
+  }
+
+ private:
+  Stmt visit(const Allocate *op) override {
+    int64_t bytes = static_cast<int64_t>(op->type.bytes());
+    for (const Halide::Expr &extent : op->extents) {
+      auto constant = as_const_int(extent);
+      _halide_user_assert(constant) << "The scratch " << op->name << " has no constant size: " << extent;
+      bytes *= *constant;
+    }
+    bytes += op->padding * static_cast<int64_t>(op->type.bytes());
+    const bool on_heap = op->memory_type == Halide::MemoryType::Heap ||
+                         (op->memory_type == Halide::MemoryType::Auto && bytes > kLargestStackBlock);
+    const int64_t block = on_heap ? (bytes + 63) / 64 * 64 + 128 : 0;
+    live_ += block;
+    most_ = std::max(most_, live_);
+    Stmt same = IRMutator::visit(op);
+    live_ -= block;
+    return same;
+  }
+
+  std::string kernel_, file_;
+  int depth_ = 0;
+  int64_t live_ = 0, most_ = 0;
+};
+
+}  // namespace
+
+void write_scratch_size(Halide::Pipeline pipeline, const std::string &kernel, const std::string &file) {
+  pipeline.add_custom_lowering_pass(new ScratchSize(kernel, file));
+}
+
+}  // namespace convgrad

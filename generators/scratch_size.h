@@ -1,0 +1,20 @@
+// How much scratch a task of a kernel needs, read off its lowered code.
+#ifndef CONVGRAD_GENERATORS_SCRATCH_SIZE_H
+#define CONVGRAD_GENERATORS_SCRATCH_SIZE_H
+
+#include <Halide.h>
+
+#include <string>
+
+namespace convgrad {
+
+// When the pipeline is lowered, writes to `file` the line CONVGRAD_SCRATCH(kernel, bytes): the largest number of bytes
+// that one task (a call's own allocations included) holds on the heap at a time, each block rounded up to 64 bytes,
+// with 128 bytes for alignment and for the vectors that Halide may read past either end. A heap block whose size is not
+// a constant fails the build: a workspace must be known without running. An empty name: nothing is written, the check
+// remains.
+void write_scratch_size(Halide::Pipeline pipeline, const std::string &kernel, const std::string &file);
+
+}  // namespace convgrad
+
+#endif  // CONVGRAD_GENERATORS_SCRATCH_SIZE_H

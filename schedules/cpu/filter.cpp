@@ -1,0 +1,110 @@
+// conv2d_backprop_filter on a CPU: an implicit matrix product whose rows are input channels, whose columns are output
+// channels (vectors), and whose reduction is output pixels, once for each filter tap.
+//
+//   task     block_vectors of output channels x block_channels input channels, all taps (or one tap, where the filter's
+//            size is known only at run time); its sums live in scratch. No reduction is ever split among tasks, so the
+//            result has the same bits for any number of threads.
+//    panel     block_width x block_height output pixels and the input under them, zero-padded; one vector is added to
+//    the
+//              pitch of a pixel, since a pitch of 256 bytes would leave three quarters of L1's sets unused
+//      tile      tile_vectors x tile_channels accumulators in registers
+#include "schedules/schedule.h"
+
+namespace convgrad {
+
+using Halide::Func;
+using Halide::MemoryType;
+using Halide::Partition;
+using Halide::RVar;
+using Halide::TailStrategy;
+using Halide::Var;
+
+void schedule_filter_on_cpu(const FilterStages &stages, const FilterScheduleParams &params) {
+  const int lanes = params.lanes;
+  const int tile_k = params.tile_vectors * lanes;
+  const int block_k = params.block_vectors * lanes;
+  Func result = stages.result, sum = stages.sum, input_panel = stages.input_panel, gradient = stages.gradient_panel;
+  const Var k = stages.k, c = stages.c, s = stages.s, r = stages.r, x = stages.x, y = stages.y, n = stages.n;
+
+  Var block("block"), task("task"), tap("tap"), tap_r("tap_r"), inner_k("inner_k"), inner_c("inner_c"),
+      inner_s("inner_s"), inner_r("inner_r");
+  result.split(c, block, inner_c, params.block_channels, TailStrategy::GuardWithIf)
+      .split(k, task, inner_k, block_k, TailStrategy::GuardWithIf);
+  if (stages.panel_of_one_tap) {
+    // Split by 1: bounds inference sees through a fused split, not through a fused dimension.
+    result.split(s, tap, inner_s, 1, TailStrategy::GuardWithIf)
+        .split(r, tap_r, inner_r, 1, TailStrategy::GuardWithIf)
+        .reorder(inner_k, inner_c, inner_s, inner_r, block, task, tap, tap_r)
+        .fuse(block, task, task)
+        .fuse(task, tap, task)
+        .fuse(task, tap_r, task);
+  } else {
+    result.reorder(inner_k, inner_c, s, r, block, task).fuse(block, task, task);
+  }
+  result.partition(task, Partition::Never).parallel(task).vectorize(inner_k, lanes, TailStrategy::GuardWithIf);
+
+  // The sums of a task. Each panel's part of a sum is a Func of its own (rfactor), small enough for registers.
+  RVar panel_x("panel_x"), panel_y("panel_y"), within_x("within_x"), within_y("within_y");
+  Var part_x("part_x"), part_y("part_y"), part_n("part_n");
+  sum.update()
+      .split(stages.reduction.x, panel_x, within_x, params.block_width, TailStrategy::GuardWithIf)
+      .split(stages.reduction.y, panel_y, within_y, params.block_height, TailStrategy::GuardWithIf);
+  Func tile = sum.update().rfactor({{panel_x, part_x}, {panel_y, part_y}, {stages.reduction.z, part_n}});
+
+  Var tile_kv("tile_k"), tile_c("tile_c"), vector("vector"), lane("lane");
+  sum.compute_at(result, task)
+      .store_in(MemoryType::Heap)
+      .bound_storage(k, block_k)
+      .bound_storage(c, params.block_channels)
+      .vectorize(k, lanes, TailStrategy::RoundUp);
+  if (stages.panel_of_one_tap) {
+    sum.bound_storage(s, 1).bound_storage(r, 1);
+    input_panel.bound_storage(s, 1).bound_storage(r, 1);
+  }
+  sum.update()
+      .split(c, tile_c, inner_c, params.tile_channels, TailStrategy::RoundUp)
+      .split(k, tile_kv, vector, tile_k, TailStrategy::RoundUp)
+      .split(vector, vector, lane, lanes)
+      .reorder({lane, vector, inner_c, tile_kv, tile_c, s, r, panel_x, panel_y, stages.reduction.z})
+      .partition(panel_x, Partition::Never)
+      .partition(panel_y, Partition::Never)
+      .vectorize(lane)
+      .unroll(vector)
+      .unroll(inner_c);
+
+  tile.compute_at(sum, tile_kv)
+      .store_in(MemoryType::Stack)
+      .bound_extent(k, tile_k)
+      .bound_extent(c, params.tile_channels)
+      .split(k, vector, lane, lanes)
+      .vectorize(lane)
+      .unroll(vector)
+      .unroll(c);
+  tile.update()
+      .split(k, vector, lane, lanes)
+      .reorder(lane, vector, c, within_x, within_y)
+      .vectorize(lane)
+      .unroll(vector)
+      .unroll(c);
+
+  input_panel.compute_at(sum, panel_x)
+      .store_in(MemoryType::Heap)
+      .bound_storage(c, params.block_channels + lanes)
+      .bound_storage(x, stages.panel_width(params.block_width))
+      .bound_storage(y, stages.panel_height(params.block_height));
+  gradient.compute_at(sum, panel_x)
+      .store_in(MemoryType::Heap)
+      .bound_storage(k, block_k + lanes)
+      .bound_storage(x, params.block_width)
+      .bound_storage(y, params.block_height)
+      .align_bounds(k, lanes);
+  if (stages.input_contiguous.defined()) {
+    input_panel.specialize(stages.input_contiguous).vectorize(c, lanes, TailStrategy::GuardWithIf);
+    gradient.specialize(stages.gradient_contiguous).vectorize(k, lanes, TailStrategy::RoundUp);
+  } else {
+    input_panel.vectorize(c, lanes, TailStrategy::GuardWithIf);
+    gradient.vectorize(k, lanes, TailStrategy::RoundUp);
+  }
+}
+
+}  // namespace convgrad

@@ -1,0 +1,123 @@
+// conv2d and conv2d_backprop_input on a CPU: an implicit matrix product whose rows are pixels, whose columns are result
+// channels (vectors), and whose reduction is channels and taps.
+//
+//   task     block_vectors of channels x block_width x block_height pixels of one image; its sums live in scratch
+//    panel     block_reduction channels of the image, zero-padded: the innermost loop then has no conditions
+//     filter     one register tile's channels of the filter: 2 x 8 lanes x 32 x 9 taps are 18 KB, which stay in L1
+//      tile        tile_vectors x tile_width x tile_height accumulators in registers
+//
+// Panels are repacked for each task, which costs 2-10% of a task's time, and not kept for the whole tensor, whose
+// strided reads would thrash L1 and whose size would be known only at run time.
+#include "schedules/schedule.h"
+
+namespace convgrad {
+
+using Halide::Func;
+using Halide::MemoryType;
+using Halide::Partition;
+using Halide::RVar;
+using Halide::TailStrategy;
+using Halide::Var;
+
+void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams &params) {
+  const int lanes = params.lanes;
+  const int tile_channels = params.tile_vectors * lanes;
+  const int block_channels = params.block_vectors * lanes;
+  Func result = stages.result, sum = stages.sum, image_panel = stages.image_panel, filter_panel = stages.filter_panel;
+  const Var channel = stages.channel, reduced = stages.reduced, x = stages.x, y = stages.y, n = stages.n;
+
+  Var block("block"), block_y("block_y"), task("task"), inner_channel("inner_channel"), inner_x("inner_x"),
+      inner_y("inner_y");
+  result.split(channel, block, inner_channel, block_channels, TailStrategy::GuardWithIf)
+      .split(x, task, inner_x, params.block_width, TailStrategy::GuardWithIf)
+      .split(y, block_y, inner_y, params.block_height, TailStrategy::GuardWithIf)
+      .reorder(inner_channel, inner_x, inner_y, block, task, block_y, n)
+      .fuse(block, task, task)
+      .fuse(task, block_y, task)
+      .fuse(task, n, task)
+      .partition(task, Partition::Never)
+      .parallel(task)
+      .vectorize(inner_channel, lanes, TailStrategy::GuardWithIf);
+
+  // The sums of a task. Each panel's part of a sum is a Func of its own (rfactor), small enough for registers.
+  RVar panel("panel"), within("within");
+  Var part("part"), part_s("part_s"), part_r("part_r");
+  sum.update().split(stages.reduction.x, panel, within, params.block_reduction, TailStrategy::GuardWithIf);
+  std::vector<std::pair<RVar, Var>> kept = {{panel, part}};
+  if (stages.panel_of_one_tap) {
+    kept.push_back({stages.reduction.y, part_s});
+    kept.push_back({stages.reduction.z, part_r});
+  }
+  Func tile = sum.update().rfactor(kept);
+
+  Var tile_channel("tile_channel"), tile_x("tile_x"), tile_y("tile_y"), vector("vector"), lane("lane");
+  sum.compute_at(result, task)
+      .store_in(MemoryType::Heap)
+      .bound_storage(channel, block_channels)
+      .bound_storage(x, params.block_width)
+      .bound_storage(y, params.block_height)
+      .vectorize(channel, lanes, TailStrategy::RoundUp);
+  std::vector<Halide::VarOrRVar> loops = {lane, vector, inner_x, inner_y, tile_x, tile_y, tile_channel};
+  if (stages.panel_of_one_tap) {
+    loops.insert(loops.end(), {stages.reduction.y, stages.reduction.z});
+  }
+  loops.insert(loops.end(), {panel, n});
+  sum.update()
+      .split(channel, tile_channel, vector, tile_channels, TailStrategy::RoundUp)
+      .split(vector, vector, lane, lanes)
+      .split(x, tile_x, inner_x, params.tile_width, TailStrategy::RoundUp)
+      .split(y, tile_y, inner_y, params.tile_height, TailStrategy::RoundUp)
+      .reorder(loops)
+      .partition(panel, Partition::Never)
+      .partition(tile_channel, Partition::Never)
+      .vectorize(lane)
+      .unroll(vector)
+      .unroll(inner_x)
+      .unroll(inner_y);
+
+  tile.compute_at(sum, tile_x)
+      .store_in(MemoryType::Stack)
+      .bound_extent(channel, tile_channels)
+      .bound_extent(x, params.tile_width)
+      .bound_extent(y, params.tile_height)
+      .split(channel, vector, lane, lanes)
+      .vectorize(lane)
+      .unroll(vector)
+      .unroll(x)
+      .unroll(y);
+  loops = {lane, vector, x, y, within};
+  if (!stages.panel_of_one_tap) {
+    loops.insert(loops.end(), {stages.reduction.y, stages.reduction.z});
+  }
+  tile.update().split(channel, vector, lane, lanes).reorder(loops).vectorize(lane).unroll(vector).unroll(x).unroll(y);
+
+  image_panel.compute_at(sum, stages.panel_of_one_tap ? stages.reduction.y : panel)
+      .store_in(MemoryType::Heap)
+      .bound_storage(reduced, params.block_reduction)
+      .bound_storage(x, stages.panel_width(params.block_width))
+      .bound_storage(y, stages.panel_height(params.block_height));
+  filter_panel.compute_at(sum, tile_channel)
+      .store_in(MemoryType::Heap)
+      .bound_storage(channel, tile_channels)
+      .bound_extent(channel, tile_channels)
+      .bound_storage(reduced, params.block_reduction)
+      .split(channel, vector, lane, lanes)
+      .reorder(lane, reduced, stages.s, stages.r, vector);
+  if (stages.panel_of_one_tap) {
+    filter_panel.bound_storage(stages.s, 1).bound_storage(stages.r, 1);
+    image_panel.bound_storage(stages.s, 1).bound_storage(stages.r, 1);
+  }
+  if (stages.image_contiguous.defined()) {
+    image_panel.specialize(stages.image_contiguous).vectorize(reduced, lanes, TailStrategy::GuardWithIf);
+    filter_panel.specialize(stages.filter_contiguous).vectorize(lane);
+  } else {
+    image_panel.vectorize(reduced, lanes, TailStrategy::GuardWithIf);
+    filter_panel.vectorize(lane);
+  }
+}
+
+void schedule_zeros_on_cpu(Func result, int lanes) {
+  result.vectorize(result.args()[0], lanes, TailStrategy::GuardWithIf);
+}
+
+}  // namespace convgrad

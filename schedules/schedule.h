@@ -1,0 +1,67 @@
+// The seam between what is computed (generators/) and how (schedules/): a generator hands over its stages by name, a
+// schedule family gives them loops, storage and vectors. No arithmetic in schedules, no directive in generators.
+#ifndef CONVGRAD_SCHEDULES_SCHEDULE_H
+#define CONVGRAD_SCHEDULES_SCHEDULE_H
+
+#include <Halide.h>
+
+#include <functional>
+#include <string>
+
+namespace convgrad {
+
+struct ImageScheduleParams {
+#define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) int name = preset;
+#include "schedules/schedule_params.inc"
+  int lanes = 0;  // elements in a vector of the target
+};
+
+struct FilterScheduleParams {
+#define CONVGRAD_FILTER_PARAM(name, preset, least, most, meaning) int name = preset;
+#include "schedules/schedule_params.inc"
+  int lanes = 0;
+};
+
+// An image that is a sum over filter taps and channels: y of conv2d, dx (or one phase of it) of backprop_input.
+struct ImageStages {
+  Halide::Func result;        // (channel, x, y, n): the output
+  Halide::Func sum;           // (channel, x, y, n); its update adds up filter_panel * image_panel over reduction
+  Halide::RDom reduction;     // (reduced channel, filter column, filter row)
+  Halide::Func filter_panel;  // (channel, reduced, s, r)
+  Halide::Func image_panel;   // (reduced, x, y, n), or (reduced, x, y, n, s, r) where panel_of_one_tap
+  Halide::Var channel, reduced, x, y, n, s, r;
+
+  // False: image_panel is a piece of the image that every tap of the filter reads, the filter's size being a constant.
+  // True: it is what a single tap reads, so that its size does not depend on the filter's, the stride or the dilation.
+  bool panel_of_one_tap = false;
+  // How many columns (rows) of image_panel so many columns (rows) of the result read.
+  std::function<int(int)> panel_width, panel_height;
+  // Where any memory layout is accepted: whether channels happen to be contiguous. Undefined where they always are.
+  Halide::Expr filter_contiguous, image_contiguous;
+};
+
+// A filter gradient: a sum over output pixels.
+struct FilterStages {
+  Halide::Func result;          // (k, c, s, r): the output
+  Halide::Func sum;             // (k, c, s, r); its update adds up input_panel * gradient_panel over reduction
+  Halide::RDom reduction;       // (output column q, output row p, image n)
+  Halide::Func input_panel;     // (c, x, y, n), or (c, q, p, n, s, r) where panel_of_one_tap
+  Halide::Func gradient_panel;  // (k, q, p, n)
+  Halide::Var k, c, s, r, x, y, n;
+
+  bool panel_of_one_tap = false;                      // as in ImageStages
+  std::function<int(int)> panel_width, panel_height;  // of input_panel, for so many output columns (rows)
+  Halide::Expr input_contiguous, gradient_contiguous;
+};
+
+// Schedules for CPUs: register tiles over packed panels, tasks of independent tiles of the result. All scratch is on
+// the heap, inside tasks, with sizes known at compile time.
+void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams &params);
+void schedule_filter_on_cpu(const FilterStages &stages, const FilterScheduleParams &params);
+
+// A result that is zero everywhere, such as a phase of backprop_input that no filter tap reaches.
+void schedule_zeros_on_cpu(Halide::Func result, int lanes);
+
+}  // namespace convgrad
+
+#endif  // CONVGRAD_SCHEDULES_SCHEDULE_H
