@@ -1,0 +1,57 @@
+# Sourced by the commands: installs what is missing and puts the pinned tools on PATH. Cheap when nothing is missing.
+#   need_packages PACKAGE...   Debian packages that the command needs; installs them with apt-get as root
+#   need_tools                 CMake, Ninja and Halide of requirements.txt in build/env
+#   configure PRESET [ARG...]  runs CMake unless nothing changed since the last time
+# After need_tools HALIDE_ROOT and JOBS are set.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$ROOT/build
+JOBS=$(nproc)
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+
+die() {
+  echo "$(basename "$0"): $*" >&2
+  exit 1
+}
+
+need_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  command -v apt-get >/dev/null || die "please install these Debian packages, or what they are called here: ${missing[*]}"
+  [ "$(id -u)" -eq 0 ] || die "please run: sudo apt-get install ${missing[*]}"
+  echo "Installing ${missing[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$BUILD/apt.log" 2>&1 ||
+    { tail -n 20 "$BUILD/apt.log" >&2; die "apt-get could not install ${missing[*]} (all of its output: $BUILD/apt.log)"; }
+}
+
+# need_python_environment DIR REQUIREMENTS: a virtual environment with these packages, made anew when the file changes.
+need_python_environment() {
+  local dir=$1 requirements=$2
+  cmp -s "$requirements" "$dir/requirements.txt" && return
+  echo "Making $dir (from $(basename "$(dirname "$requirements")")/$(basename "$requirements"))"
+  rm -rf "$dir"
+  python3 -m venv "$dir" || die "python3 -m venv failed: please install python3-venv"
+  "$dir/bin/pip" install --quiet --requirement "$requirements" ||
+    die "pip could not install $requirements: is PyPI (or a mirror of it) within reach?"
+  cp "$requirements" "$dir/requirements.txt"
+}
+
+need_tools() {
+  mkdir -p "$BUILD"
+  need_packages g++ python3 python3-venv binutils
+  need_python_environment "$BUILD/env" "$ROOT/build_tools/requirements.txt"
+  export PATH=$BUILD/env/bin:$PATH
+  HALIDE_ROOT=$(python3 -c 'import importlib.util as u; print(u.find_spec("halide").submodule_search_locations[0])')
+}
+
+configure() {
+  local preset=$1
+  shift
+  (cd "$ROOT" && cmake --preset "$preset" -DCMAKE_PREFIX_PATH="$HALIDE_ROOT" \
+    -DPython3_EXECUTABLE="$BUILD/env/bin/python3" "$@") >"$BUILD/configure.log" 2>&1 ||
+    { tail -n 40 "$BUILD/configure.log" >&2; die "CMake could not configure (all of its output: $BUILD/configure.log)"; }
+}
