@@ -26,7 +26,7 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
   }
 
   void generate() {
-    gradient = zero_outside(out_backprop, {1, 2});
+    gradient = zero_outside(out_backprop, {1, 2, 3});
     for (int a = 0; a < phases_y(); a++) {
       for (int b = 0; b < phases_x(); b++) {
         Phase phase;

@@ -16,7 +16,7 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
   Output<Buffer<float, 4>> output{"output"};  // (k, q, p, n)
 
   void generate() {
-    const Func image = zero_outside(input, {1, 2});
+    const Func image = zero_outside(input, {1, 2, 3});
     filter_panel(k, c, s, r) = zero_outside(filter, {0})(k, c, s, r);
     if (direct()) {
       reduction = RDom(0, filter.dim(1).extent(), 0, filter_width, 0, filter_height);

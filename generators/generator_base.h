@@ -61,7 +61,8 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     }
   }
 
-  // The tensor, and zero where one of these dimensions leaves it; the others are trusted to stay inside.
+  // The tensor, and zero where one of these dimensions leaves it; the others are trusted to stay inside. (Images: bounds
+  // inference overestimates a block of several of them.)
   template <typename Buffer>
   static Halide::Func zero_outside(Buffer &buffer, const std::vector<int> &dimensions) {
     Halide::Region bounds(4);

@@ -26,15 +26,16 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
   Func result = stages.result, sum = stages.sum, image_panel = stages.image_panel, filter_panel = stages.filter_panel;
   const Var channel = stages.channel, reduced = stages.reduced, x = stages.x, y = stages.y, n = stages.n;
 
-  Var block("block"), block_y("block_y"), task("task"), inner_channel("inner_channel"), inner_x("inner_x"),
-      inner_y("inner_y");
+  Var block("block"), block_y("block_y"), block_n("block_n"), task("task"), inner_channel("inner_channel"),
+      inner_x("inner_x"), inner_y("inner_y"), inner_n("inner_n");
   result.split(channel, block, inner_channel, block_channels, TailStrategy::GuardWithIf)
       .split(x, task, inner_x, params.block_width, TailStrategy::GuardWithIf)
       .split(y, block_y, inner_y, params.block_height, TailStrategy::GuardWithIf)
-      .reorder(inner_channel, inner_x, inner_y, block, task, block_y, n)
+      .split(n, block_n, inner_n, params.block_images, TailStrategy::GuardWithIf)
+      .reorder(inner_channel, inner_x, inner_y, inner_n, block, task, block_y, block_n)
       .fuse(block, task, task)
       .fuse(task, block_y, task)
-      .fuse(task, n, task)
+      .fuse(task, block_n, task)
       .partition(task, Partition::Never)
       .parallel(task)
       .vectorize(inner_channel, lanes, TailStrategy::GuardWithIf);
@@ -56,12 +57,13 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
       .bound_storage(channel, block_channels)
       .bound_storage(x, params.block_width)
       .bound_storage(y, params.block_height)
+      .bound_storage(n, params.block_images)
       .vectorize(channel, lanes, TailStrategy::RoundUp);
-  std::vector<Halide::VarOrRVar> loops = {lane, vector, inner_x, inner_y, tile_x, tile_y, tile_channel};
+  std::vector<Halide::VarOrRVar> loops = {lane, vector, inner_x, inner_y, tile_x, tile_y, n, tile_channel};
   if (stages.panel_of_one_tap) {
     loops.insert(loops.end(), {stages.reduction.y, stages.reduction.z});
   }
-  loops.insert(loops.end(), {panel, n});
+  loops.push_back(panel);
   sum.update()
       .split(channel, tile_channel, vector, tile_channels, TailStrategy::RoundUp)
       .split(vector, vector, lane, lanes)
@@ -95,7 +97,8 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
       .store_in(MemoryType::Heap)
       .bound_storage(reduced, params.block_reduction)
       .bound_storage(x, stages.panel_width(params.block_width))
-      .bound_storage(y, stages.panel_height(params.block_height));
+      .bound_storage(y, stages.panel_height(params.block_height))
+      .bound_storage(n, params.block_images);
   filter_panel.compute_at(sum, tile_channel)
       .store_in(MemoryType::Heap)
       .bound_storage(channel, tile_channels)
