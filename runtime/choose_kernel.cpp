@@ -1,0 +1,212 @@
+#include "choose_kernel.h"
+
+#include <cstring>
+
+namespace convgrad {
+namespace {
+
+struct KeyRule {
+  const char *name;
+  bool maximum;
+};
+
+// In the order of Key.
+constexpr KeyRule key_rules[] = {
+    {"none", false},           {"min_batch", false},        {"max_batch", true},        {"min_in_height", false},
+    {"max_in_height", true},   {"min_in_width", false},     {"max_in_width", true},     {"min_in_channels", false},
+    {"max_in_channels", true}, {"min_out_height", false},   {"max_out_height", true},   {"min_out_width", false},
+    {"max_out_width", true},   {"min_out_channels", false}, {"max_out_channels", true}, {"min_groups", false},
+    {"max_groups", true},
+};
+
+int64_t value_of(Key key, const Normalized &problem) {
+  switch (key) {
+    case Key::none:
+      break;
+    case Key::min_batch:
+    case Key::max_batch:
+      return problem.batch;
+    case Key::min_in_height:
+    case Key::max_in_height:
+      return problem.axis[HEIGHT].in;
+    case Key::min_in_width:
+    case Key::max_in_width:
+      return problem.axis[WIDTH].in;
+    case Key::min_in_channels:
+    case Key::max_in_channels:
+      return problem.in_channels;
+    case Key::min_out_height:
+    case Key::max_out_height:
+      return problem.axis[HEIGHT].out;
+    case Key::min_out_width:
+    case Key::max_out_width:
+      return problem.axis[WIDTH].out;
+    case Key::min_out_channels:
+    case Key::max_out_channels:
+      return problem.out_channels;
+    case Key::min_groups:
+    case Key::max_groups:
+      return problem.groups;
+  }
+  return 0;
+}
+
+bool meets(const Condition *conditions, const Normalized &problem, Text *reason) {
+  for (const Condition *condition = conditions; condition->key != Key::none; ++condition) {
+    const KeyRule &rule = key_rules[static_cast<int>(condition->key)];
+    const int64_t value = value_of(condition->key, problem);
+    if (rule.maximum ? value > condition->value : value < condition->value) {
+      reason->append("wants %s %lld, the problem has %lld", rule.name, static_cast<long long>(condition->value),
+                     static_cast<long long>(value));
+      return false;
+    }
+  }
+  return true;
+}
+
+Text size_text(int height, int width) {
+  Text text;
+  const int sizes[2] = {height, width};
+  for (int i = 0; i < 2; ++i) {
+    if (i == 1) text.append("x");
+    if (sizes[i] == 0) {
+      text.append("any");
+    } else {
+      text.append("%d", sizes[i]);
+    }
+  }
+  return text;
+}
+
+// Everything about a row except what its kernel computes.
+bool row_applies(const Row &row, const Kernel &kernel, const Normalized &problem, const Machine &machine,
+                 const Choice &choice, Text *reason) {
+  const Target &target = *kernel.target;
+  if (choice.target != nullptr && choice.target != &target) {
+    reason->append("its target is %s, asked for was %s", target.name, choice.target->name);
+    return false;
+  }
+  if (choice.target == nullptr && target.priority == 0) {
+    reason->append("its target %s is used only when asked for by name", target.name);
+    return false;
+  }
+  if (!usable(target, machine, reason)) return false;
+  if (strcmp(row.hardware, "any") != 0 &&
+      (machine.hardware == nullptr || strcmp(row.hardware, machine.hardware) != 0)) {
+    reason->append("tuned for %s, this machine is %s", row.hardware,
+                   machine.hardware == nullptr ? "of another kind" : machine.hardware);
+    return false;
+  }
+  if (choice.strict && !kernel.strict_ok) {
+    reason->append("not strict: its error exceeds the bound of direct summation");
+    return false;
+  }
+  return meets(row.when, problem, reason);
+}
+
+// For the text of a choice that found nothing: the target that needs least, if the machine cannot run even that.
+void explain_nothing(const KernelTable &table, const Machine &machine, const Choice &choice, Text *reason) {
+  Text lacking;
+  for (size_t i = 0; i < table.row_count; ++i) {
+    const Target &target = *table.kernels[table.rows[i].kernel].target;
+    if (choice.target != nullptr ? choice.target != &target : target.priority == 0) continue;
+    lacking.clear();  // the last row's is the lowest target
+    if (usable(target, machine, &lacking)) {
+      reason->append("no kernel of this build takes the problem");
+      return;
+    }
+  }
+  if (lacking.empty()) {
+    reason->append("this build has no kernel%s%s for the op", choice.target == nullptr ? "" : " of target ",
+                   choice.target == nullptr ? "" : choice.target->name);
+  } else {
+    reason->append("%s", lacking.c_str());
+  }
+}
+
+}  // namespace
+
+bool usable(const Target &target, const Machine &machine, Text *reason) {
+  const uint64_t missing = target.features & ~machine.features;
+  if (missing == 0) return true;
+  reason->append("target %s needs %s; this machine lacks %s", target.name, features_text(target.features).c_str(),
+                 features_text(missing).c_str());
+  return false;
+}
+
+bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
+  if (kernel.dtype != problem.dtype) {
+    reason->append("made for another dtype");
+    return false;
+  }
+  for (int i = 0; i < 2; ++i) {
+    const Axis &axis = problem.axis[i];
+    if (kernel.filter[i] != 0 && kernel.filter[i] != axis.taps) {
+      reason->append(
+          "takes filter %s, the problem has %lldx%lld", size_text(kernel.filter[HEIGHT], kernel.filter[WIDTH]).c_str(),
+          static_cast<long long>(problem.axis[HEIGHT].taps), static_cast<long long>(problem.axis[WIDTH].taps));
+      return false;
+    }
+    // With one position any stride is the right one.
+    if (kernel.stride[i] != 0 && kernel.stride[i] != axis.stride && axis.out != 1) {
+      reason->append(
+          "takes stride %s, the problem has %lldx%lld", size_text(kernel.stride[HEIGHT], kernel.stride[WIDTH]).c_str(),
+          static_cast<long long>(problem.axis[HEIGHT].stride), static_cast<long long>(problem.axis[WIDTH].stride));
+      return false;
+    }
+    if ((kernel.filter[i] != 0 || kernel.stride[i] != 0) && axis.taps > 1 && axis.dilation != 1) {
+      reason->append("takes dilation 1x1, the problem has %lldx%lld",
+                     static_cast<long long>(problem.axis[HEIGHT].dilation),
+                     static_cast<long long>(problem.axis[WIDTH].dilation));
+      return false;
+    }
+    // The phases of a strided problem have parts of the filter.
+    if (problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT && kernel.stride[i] == 0 && kernel.filter[i] > 1 &&
+        axis.stride > 1) {
+      reason->append("takes a whole filter %s, stride %lldx%lld leaves parts of it",
+                     size_text(kernel.filter[HEIGHT], kernel.filter[WIDTH]).c_str(),
+                     static_cast<long long>(problem.axis[HEIGHT].stride),
+                     static_cast<long long>(problem.axis[WIDTH].stride));
+      return false;
+    }
+  }
+  for (int role = 0; role < 3 && kernel.channels_last; ++role) {
+    const View &view = problem.view[role];
+    if (view.size[0] > 1 && view.stride[0] != 1) {
+      static const char *const names[] = {"input", "filter", "output"};
+      reason->append("takes channels next to each other, the %s's are %lld elements apart", names[role],
+                     static_cast<long long>(view.stride[0]));
+      return false;
+    }
+  }
+  return true;
+}
+
+const Kernel *choose_kernel(const Normalized &problem, const KernelTable &table, const Machine &machine,
+                            const Choice &choice, const RowObserver *observer, Text *reason) {
+  if (choice.kernel != nullptr) {
+    for (size_t i = 0; i < table.kernel_count; ++i) {
+      const Kernel &kernel = table.kernels[i];
+      if (strcmp(kernel.name, choice.kernel) != 0) continue;
+      Text refusal;
+      if (usable(*kernel.target, machine, &refusal) && accepts(kernel, problem, &refusal)) return &kernel;
+      reason->append("the kernel asked for, %s: %s", kernel.name, refusal.c_str());
+      return nullptr;
+    }
+    reason->append("the kernel asked for, %s, computes another op", choice.kernel);
+    return nullptr;
+  }
+  for (size_t i = 0; i < table.row_count; ++i) {
+    const Row &row = table.rows[i];
+    const Kernel &kernel = table.kernels[row.kernel];
+    Text refusal;
+    const bool wins =
+        row_applies(row, kernel, problem, machine, choice, &refusal) && accepts(kernel, problem, &refusal);
+    if (observer != nullptr) observer->considered(observer->arg, i, kernel, wins ? nullptr : refusal.c_str());
+    if (wins) return &kernel;
+  }
+  explain_nothing(table, machine, choice, reason);
+  return nullptr;
+}
+
+}  // namespace convgrad

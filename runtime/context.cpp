@@ -1,0 +1,221 @@
+#include "context.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "kernel_list.h"
+#include "last_error.h"
+#include "targets.h"
+#include "validate.h"
+
+namespace convgrad {
+namespace {
+
+constexpr int max_threads = 1024;
+
+// The CPUs that this process may run on.
+int count_cpus() {
+  cpu_set_t sets[8];  // 8192 CPUs: the kernel refuses a set that is smaller than its own
+  memset(sets, 0, sizeof sets);
+  if (sched_getaffinity(0, sizeof sets, sets) != 0) return 1;
+  const int cpus = CPU_COUNT_S(sizeof sets, sets);
+  return cpus < 1 ? 1 : cpus > max_threads ? max_threads : cpus;
+}
+
+// NULL where the variable is not set, or empty.
+const char *environment(const char *variable) {
+  const char *value = getenv(variable);
+  return value == nullptr || value[0] == '\0' ? nullptr : value;
+}
+
+convgrad_status read_flag(const char *variable, bool *flag) {
+  const char *value = environment(variable);
+  if (value == nullptr) return CONVGRAD_OK;
+  if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) {
+    return fail(CONVGRAD_INVALID_ARGUMENT, "context_create: the environment's %s is \"%s\", expected 0 or 1", variable,
+                value);
+  }
+  *flag = value[0] == '1';
+  return CONVGRAD_OK;
+}
+
+convgrad_status choose_threads(const convgrad_context_options &options, int32_t *num_threads) {
+  if (options.num_threads < 0 || options.num_threads > max_threads) {
+    return fail(CONVGRAD_INVALID_ARGUMENT, "context_create: options.num_threads is %d, expected 0 to %d",
+                options.num_threads, max_threads);
+  }
+  *num_threads = options.num_threads;
+  if (*num_threads != 0) return CONVGRAD_OK;
+  const char *value = environment("CONVGRAD_NUM_THREADS");
+  if (value == nullptr) {
+    *num_threads = count_cpus();
+    return CONVGRAD_OK;
+  }
+  char *end;
+  errno = 0;
+  const long number = strtol(value, &end, 10);
+  if (*end != '\0' || errno != 0 || number < 1 || number > max_threads) {
+    return fail(CONVGRAD_INVALID_ARGUMENT,
+                "context_create: the environment's CONVGRAD_NUM_THREADS is \"%s\", expected 1 to %d", value,
+                max_threads);
+  }
+  *num_threads = static_cast<int32_t>(number);
+  return CONVGRAD_OK;
+}
+
+convgrad_status check_usable(const char *what, const char *name, const Target &target) {
+  Text reason;
+  if (usable(target, this_machine(), &reason)) return CONVGRAD_OK;
+  return fail(CONVGRAD_UNSUPPORTED, "context_create: %s is \"%s\", but %s", what, name, reason.c_str());
+}
+
+convgrad_status choose_target(const convgrad_context_options &options, Choice *choice) {
+  const char *name = options.target;
+  const char *what = "options.target";
+  if (name == nullptr && options.kernel == nullptr) {
+    name = environment("CONVGRAD_TARGET");
+    what = "the environment's CONVGRAD_TARGET";
+  }
+  if (name != nullptr) {
+    choice->target = find_target(name);
+    if (choice->target == nullptr) {
+      return fail(CONVGRAD_INVALID_ARGUMENT, "context_create: %s is \"%s\", expected a target of this build: %s", what,
+                  name, target_names().c_str());
+    }
+    if (convgrad_status status = check_usable(what, name, *choice->target)) return status;
+  }
+  if (options.kernel == nullptr) return CONVGRAD_OK;
+
+  const ListedKernel *kernel = find_kernel(options.kernel);
+  if (kernel == nullptr) {
+    return fail(CONVGRAD_INVALID_ARGUMENT,
+                "context_create: options.kernel is \"%s\", expected the name of a kernel of this build "
+                "(convgrad_kernel_at lists them)",
+                options.kernel);
+  }
+  if (choice->target != nullptr && choice->target != kernel->target) {
+    return fail(CONVGRAD_INVALID_ARGUMENT,
+                "context_create: options.kernel is \"%s\", a kernel of target %s, expected one of options.target, %s",
+                kernel->name, kernel->target->name, choice->target->name);
+  }
+  if (choice->strict && !kernel->strict_ok) {
+    return fail(CONVGRAD_INVALID_ARGUMENT,
+                "context_create: options.kernel is \"%s\", expected a direct kernel because strict is asked for",
+                kernel->name);
+  }
+  choice->kernel = kernel->name;
+  return check_usable("options.kernel", kernel->name, *kernel->target);
+}
+
+convgrad_status read_options(const convgrad_context_options *given, convgrad_context_options *options) {
+  *options = convgrad_context_options_default();
+  if (given == nullptr) return CONVGRAD_OK;
+  static const size_t boundaries[] = {
+      offsetof(convgrad_context_options, num_threads),  offsetof(convgrad_context_options, strict),
+      offsetof(convgrad_context_options, target),       offsetof(convgrad_context_options, kernel),
+      offsetof(convgrad_context_options, parallel_for), offsetof(convgrad_context_options, pool),
+      offsetof(convgrad_context_options, allocate),     offsetof(convgrad_context_options, release),
+      offsetof(convgrad_context_options, memory),       offsetof(convgrad_context_options, device),
+      offsetof(convgrad_context_options, queue),        sizeof(convgrad_context_options)};
+  if (!is_struct_size(given->struct_size, boundaries, sizeof boundaries / sizeof boundaries[0])) {
+    return fail(CONVGRAD_INVALID_ARGUMENT,
+                "context_create: options.struct_size is %zu, expected sizeof(convgrad_context_options) of this or an "
+                "earlier version (%zu here)",
+                given->struct_size, sizeof(convgrad_context_options));
+  }
+  memcpy(options, given, given->struct_size);
+  if (options->strict != 0 && options->strict != 1) {
+    return fail(CONVGRAD_INVALID_ARGUMENT, "context_create: options.strict is %d, expected 0 or 1", options->strict);
+  }
+  if ((options->allocate == nullptr) != (options->release == nullptr)) {
+    return fail(CONVGRAD_INVALID_ARGUMENT,
+                "context_create: options.%s is NULL, expected both allocate and release, or neither",
+                options->allocate == nullptr ? "allocate" : "release");
+  }
+  if (options->device != nullptr || options->queue != nullptr) {
+    return fail(CONVGRAD_UNSUPPORTED, "context_create: options.%s is not NULL; this build has no GPU target",
+                options->device != nullptr ? "device" : "queue");
+  }
+  return CONVGRAD_OK;
+}
+
+convgrad_status create_context(const convgrad_context_options *given, convgrad_context **context) {
+  convgrad_context_options options;
+  if (convgrad_status status = read_options(given, &options)) return status;
+  Settings settings = {};
+  settings.choice.strict = options.strict == 1;
+  if (!settings.choice.strict) {
+    if (convgrad_status status = read_flag("CONVGRAD_STRICT", &settings.choice.strict)) return status;
+  }
+  if (convgrad_status status = read_flag("CONVGRAD_VERBOSE", &settings.verbose)) return status;
+  if (convgrad_status status = choose_threads(options, &settings.parallel.num_threads)) return status;
+  if (convgrad_status status = choose_target(options, &settings.choice)) return status;
+  settings.memory = {options.allocate, options.release, options.memory};
+
+  void *block = allocate(settings.memory, sizeof(convgrad_context), alignof(convgrad_context));
+  if (block != nullptr && options.parallel_for != nullptr) {
+    settings.parallel.parallel_for = options.parallel_for;
+    settings.parallel.pool = options.pool;
+  } else if (block != nullptr && settings.parallel.num_threads > 1) {
+    settings.threads = create_thread_pool(settings.memory, settings.parallel.num_threads - 1);
+    settings.parallel.parallel_for = thread_pool_parallel_for;
+    settings.parallel.pool = settings.threads;
+    if (settings.threads == nullptr) {
+      release(settings.memory, block);
+      block = nullptr;
+    }
+  }
+  if (block == nullptr) return fail(CONVGRAD_OUT_OF_MEMORY, "context_create: no memory for a context and its threads");
+  *context = new (block) convgrad_context{settings};
+  return CONVGRAD_OK;
+}
+
+// Made at the first use, never destroyed: a call may be in flight until the process ends.
+struct DefaultContext {
+  convgrad_context *context;
+  convgrad_status status;
+  char error[1024];
+};
+
+DefaultContext default_context;
+pthread_once_t default_context_once = PTHREAD_ONCE_INIT;
+
+void make_default_context() {
+  default_context.status = create_context(nullptr, &default_context.context);
+  if (default_context.status != CONVGRAD_OK) {
+    snprintf(default_context.error, sizeof default_context.error, "%s", convgrad_last_error());
+  }
+}
+
+}  // namespace
+
+const Settings *settings_of(const convgrad_context *context, convgrad_status *status) {
+  if (context != nullptr) return &context->settings;
+  pthread_once(&default_context_once, make_default_context);
+  if (default_context.status == CONVGRAD_OK) return &default_context.context->settings;
+  *status = fail(default_context.status, "%s", default_context.error);
+  return nullptr;
+}
+
+}  // namespace convgrad
+
+convgrad_status convgrad_context_create(const convgrad_context_options *options, convgrad_context **context) {
+  using namespace convgrad;
+  if (context == nullptr) return fail(CONVGRAD_INVALID_ARGUMENT, "context_create: context is NULL");
+  *context = nullptr;
+  return create_context(options, context);
+}
+
+void convgrad_context_destroy(convgrad_context *context) {
+  if (context == nullptr) return;
+  const convgrad::Settings settings = context->settings;
+  context->~convgrad_context();
+  convgrad::release(settings.memory, context);
+  convgrad::release_thread_pool(settings.threads);
+}

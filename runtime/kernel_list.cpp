@@ -1,0 +1,62 @@
+#include "kernel_list.h"
+
+#include <pthread.h>
+
+#include <cstring>
+
+#include "build_targets.h"
+#include "hardware.h"
+
+namespace convgrad {
+namespace {
+
+#define CONVGRAD_LISTED(op, name, dtype, target, algorithm, strict) \
+  {#name, &target_##target, #algorithm, op, CONVGRAD_##dtype, strict != 0},
+
+constexpr ListedKernel listed[] = {
+#define CONVGRAD_KERNEL(name, dtype, target, algorithm, filter_h, filter_w, stride_h, stride_w, channels_last, strict) \
+  CONVGRAD_LISTED(CONVGRAD_OP_CONV2D, name, dtype, target, algorithm, strict)
+#include "kernels_conv2d.inc"
+#undef CONVGRAD_KERNEL
+#define CONVGRAD_KERNEL(name, dtype, target, algorithm, filter_h, filter_w, stride_h, stride_w, channels_last, strict) \
+  CONVGRAD_LISTED(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, name, dtype, target, algorithm, strict)
+#include "kernels_conv2d_backprop_input.inc"
+#undef CONVGRAD_KERNEL
+#define CONVGRAD_KERNEL(name, dtype, target, algorithm, filter_h, filter_w, stride_h, stride_w, channels_last, strict) \
+  CONVGRAD_LISTED(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, name, dtype, target, algorithm, strict)
+#include "kernels_conv2d_backprop_filter.inc"
+#undef CONVGRAD_KERNEL
+};
+
+constexpr size_t count = sizeof listed / sizeof listed[0];
+
+convgrad_kernel_info infos[count];
+pthread_once_t infos_once = PTHREAD_ONCE_INIT;
+
+void make_infos() {
+  const uint64_t features = this_machine().features;
+  for (size_t i = 0; i < count; ++i) {
+    const ListedKernel &kernel = listed[i];
+    const bool usable = (kernel.target->features & ~features) == 0;
+    infos[i] = {kernel.name, kernel.target->name, kernel.algorithm, kernel.op, kernel.dtype, usable ? 1 : 0, 0};
+  }
+}
+
+}  // namespace
+
+const ListedKernel *find_kernel(const char *name) {
+  for (const ListedKernel &kernel : listed) {
+    if (strcmp(kernel.name, name) == 0) return &kernel;
+  }
+  return nullptr;
+}
+
+}  // namespace convgrad
+
+size_t convgrad_kernel_count(void) { return convgrad::count; }
+
+const convgrad_kernel_info *convgrad_kernel_at(size_t index) {
+  if (index >= convgrad::count) return nullptr;
+  pthread_once(&convgrad::infos_once, convgrad::make_infos);
+  return &convgrad::infos[index];
+}

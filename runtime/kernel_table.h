@@ -1,0 +1,77 @@
+// The kernels of one op and the rows that say where each is preferred. Built from the generated .inc files, and by
+// hand in tests of choosing.
+#ifndef CONVGRAD_RUNTIME_KERNEL_TABLE_H
+#define CONVGRAD_RUNTIME_KERNEL_TABLE_H
+
+#include <cstddef>
+#include <cstdint>
+
+#include "api.h"
+#include "targets.h"
+
+namespace convgrad {
+
+// A backprop_input kernel for a fixed stride has a result for each phase: stride height times stride width.
+constexpr int max_phases = 16;
+
+struct Kernel {
+  const char *name;
+  const char *algorithm;
+  const Target *target;
+  convgrad_dtype dtype;
+  int filter[2];       // height, width; 0: any
+  int stride[2];       // height, width; 0, in both: any
+  bool channels_last;  // wants channels next to each other
+  bool strict_ok;      // keeps the error bound of direct summation
+  int (*run)(void **arguments);
+  size_t scratch_bytes;  // what one task needs at most
+};
+
+// What a row's conditions compare, for the sizes of a normalized problem: channels are those of one group.
+enum class Key {
+  none,  // ends a list of conditions
+  min_batch,
+  max_batch,
+  min_in_height,
+  max_in_height,
+  min_in_width,
+  max_in_width,
+  min_in_channels,
+  max_in_channels,
+  min_out_height,
+  max_out_height,
+  min_out_width,
+  max_out_width,
+  min_out_channels,
+  max_out_channels,
+  min_groups,
+  max_groups,
+};
+
+constexpr int max_conditions = 16;
+
+struct Condition {
+  Key key;
+  int64_t value;
+};
+
+struct Row {
+  int kernel;            // index into the table's kernels
+  const char *hardware;  // "any", or the only kind of CPU that the row is for
+  Condition when[max_conditions + 1];
+};
+
+struct KernelTable {
+  convgrad_op op;
+  const Kernel *kernels;
+  size_t kernel_count;
+  const Row *rows;  // in the order in which they are tried
+  size_t row_count;
+};
+
+// One translation unit each, so that a program holds the kernels of the ops that it names.
+extern const KernelTable conv2d_table, conv2d_backprop_input_table, conv2d_backprop_filter_table;
+
+}  // namespace convgrad
+
+#endif

@@ -1,0 +1,6 @@
+#define CONVGRAD_TABLE conv2d_backprop_input_table
+#define CONVGRAD_TABLE_OP CONVGRAD_OP_CONV2D_BACKPROP_INPUT
+#define CONVGRAD_KERNELS_INC "kernels_conv2d_backprop_input.inc"
+#define CONVGRAD_SCRATCH_INC "scratch_conv2d_backprop_input.inc"
+#define CONVGRAD_ROWS_INC "rows_conv2d_backprop_input.inc"
+#include "kernel_table_of_op.inc"

@@ -1,0 +1,199 @@
+#include "launch.h"
+
+#include <HalideRuntime.h>
+
+#include <cstring>
+
+namespace convgrad {
+namespace {
+
+// A halide_buffer_t of float32 over a view, without a copy. Its coordinates start at `min`.
+class Buffer {
+ public:
+  void set(char *first, const View &view, int64_t min1, int64_t min2) {
+    const int64_t min[4] = {0, min1, min2, 0};
+    raw_ = halide_buffer_t();
+    raw_.type = halide_type_t(halide_type_float, 32);
+    raw_.dimensions = 4;
+    raw_.dim = dimensions_;
+    raw_.host = reinterpret_cast<uint8_t *>(first + view.offset * static_cast<int64_t>(sizeof(float)));
+    for (int i = 0; i < 4; ++i) {
+      // A dimension of one element needs no stride, and the caller's may not fit.
+      const int64_t stride = view.size[i] > 1 ? view.stride[i] : i == 0 ? 1 : 0;
+      dimensions_[i].min = static_cast<int32_t>(min[i]);
+      dimensions_[i].extent = static_cast<int32_t>(view.size[i]);
+      dimensions_[i].stride = static_cast<int32_t>(stride);
+      dimensions_[i].flags = 0;
+    }
+  }
+  halide_buffer_t *raw() { return &raw_; }
+
+ private:
+  halide_dimension_t dimensions_[4];
+  halide_buffer_t raw_;
+};
+
+View shifted(View view, int64_t elements) {
+  view.offset += elements;
+  return view;
+}
+
+// The stride that a kernel is called with: its own where the problem has one position, which suits any.
+int64_t stride_for(const Kernel &kernel, const Axis &axis, int i) {
+  return kernel.stride[i] != 0 ? kernel.stride[i] : axis.stride;
+}
+
+// conv2d and backprop_filter: two operands, steps over the input, a result.
+int launch_forward(const Kernel &kernel, const Normalized &problem, const View view[3], char *const first[3],
+                   CallContext *context) {
+  Buffer in, filter, out;
+  in.set(first[INPUT], view[INPUT], static_cast<int64_t>(problem.axis[WIDTH].before),
+         static_cast<int64_t>(problem.axis[HEIGHT].before));
+  filter.set(first[FILTER], view[FILTER], 0, 0);
+  out.set(first[OUTPUT], view[OUTPUT], 0, 0);
+  int32_t stride[2], dilation[2];
+  for (int i = 0; i < 2; ++i) {
+    stride[i] = static_cast<int32_t>(stride_for(kernel, problem.axis[i], i));
+    dilation[i] = static_cast<int32_t>(problem.axis[i].dilation);
+  }
+  const bool is_conv2d = problem.op == CONVGRAD_OP_CONV2D;
+  void *user_context = context;
+  void *arguments[] = {
+      &user_context,    in.raw(),          is_conv2d ? filter.raw() : out.raw(), &stride[WIDTH], &stride[HEIGHT],
+      &dilation[WIDTH], &dilation[HEIGHT], is_conv2d ? out.raw() : filter.raw()};
+  return kernel.run(arguments);
+}
+
+// The rows of one phase along one axis of an input's view.
+void take_rows(View *view, int axis, int64_t first_row, int64_t rows, int64_t step) {
+  const int dimension = image_dimension(axis);
+  if (rows > 0) view->offset += first_row * view->stride[dimension];
+  view->size[dimension] = rows;
+  if (rows > 1) view->stride[dimension] *= step;
+}
+
+// A kernel for a fixed stride writes all phases of the input's gradient in one call.
+int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const View view[3], char *const first[3],
+                        CallContext *context) {
+  Axis axis[2] = {problem.axis[HEIGHT], problem.axis[WIDTH]};
+  int32_t dilation[2];
+  for (int i = 0; i < 2; ++i) {
+    axis[i].stride = kernel.stride[i];
+    dilation[i] = static_cast<int32_t>(axis[i].dilation);
+  }
+  Buffer filter, out, in[max_phases];
+  filter.set(first[FILTER], view[FILTER], 0, 0);
+  out.set(first[OUTPUT], view[OUTPUT], 0, 0);
+  void *user_context = context;
+  void *arguments[5 + max_phases] = {&user_context, filter.raw(), out.raw(), &dilation[WIDTH], &dilation[HEIGHT]};
+  int phase = 0;
+  for (int a = 0; a < kernel.stride[HEIGHT]; ++a) {
+    for (int b = 0; b < kernel.stride[WIDTH]; ++b, ++phase) {
+      const PhaseRows rows = phase_rows(axis[HEIGHT], a);
+      const PhaseRows columns = phase_rows(axis[WIDTH], b);
+      View part = view[INPUT];
+      take_rows(&part, HEIGHT, rows.first_row, rows.rows, kernel.stride[HEIGHT]);
+      take_rows(&part, WIDTH, columns.first_row, columns.rows, kernel.stride[WIDTH]);
+      in[phase].set(first[INPUT], part, columns.min, rows.min);
+      arguments[5 + phase] = in[phase].raw();
+    }
+  }
+  return kernel.run(arguments);
+}
+
+// A kernel for any stride computes one phase a call, each a problem of stride 1.
+int launch_phases(const Kernel &kernel, const Normalized &problem, const View view[3], char *const first[3],
+                  CallContext *context) {
+  Buffer filter, out, in;
+  out.set(first[OUTPUT], view[OUTPUT], 0, 0);
+  for (int64_t i = 0; i < phase_count(problem.axis[HEIGHT]); ++i) {
+    const Phase rows = phase_at(problem.axis[HEIGHT], i);
+    if (rows.rows == 0) continue;
+    for (int64_t j = 0; j < phase_count(problem.axis[WIDTH]); ++j) {
+      const Phase columns = phase_at(problem.axis[WIDTH], j);
+      if (columns.rows == 0) continue;
+      View part = view[INPUT];
+      View taps = view[FILTER];
+      const Phase phase[2] = {rows, columns};
+      int32_t dilation[2];
+      for (int k = 0; k < 2; ++k) {
+        const int dimension = filter_dimension(k);
+        take_rows(&part, k, phase[k].first_row, phase[k].rows, problem.axis[k].stride);
+        taps.offset += phase[k].first_tap * taps.stride[dimension];
+        taps.size[dimension] = phase[k].taps;
+        if (phase[k].taps > 1) taps.stride[dimension] *= phase[k].tap_step;
+        dilation[k] = static_cast<int32_t>(phase[k].dilation);
+      }
+      filter.set(first[FILTER], taps, 0, 0);
+      in.set(first[INPUT], part, columns.min, rows.min);
+      void *user_context = context;
+      void *arguments[] = {&user_context, filter.raw(), out.raw(), &dilation[WIDTH], &dilation[HEIGHT], in.raw()};
+      if (const int error = kernel.run(arguments)) return error;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+void fill_zeros(char *first, const int64_t size[4], const int64_t stride[4]) {
+  int order[4] = {0, 1, 2, 3};  // by ascending stride, so that the innermost loop walks forward
+  for (int i = 1; i < 4; ++i) {
+    for (int j = i; j > 0 && stride[order[j]] < stride[order[j - 1]]; --j) {
+      const int swapped = order[j];
+      order[j] = order[j - 1];
+      order[j - 1] = swapped;
+    }
+  }
+  int64_t extent[4] = {1, 1, 1, 1}, step[4] = {0, 0, 0, 0};
+  int dimensions = 0;
+  for (int i : order) {
+    if (size[i] == 0) return;
+    if (size[i] == 1) continue;
+    if (dimensions > 0 && stride[i] == extent[dimensions - 1] * step[dimensions - 1]) {
+      extent[dimensions - 1] *= size[i];  // continues the one before
+    } else {
+      extent[dimensions] = size[i];
+      step[dimensions++] = stride[i];
+    }
+  }
+  float *data = reinterpret_cast<float *>(first);
+  for (int64_t i3 = 0; i3 < extent[3]; ++i3) {
+    for (int64_t i2 = 0; i2 < extent[2]; ++i2) {
+      for (int64_t i1 = 0; i1 < extent[1]; ++i1) {
+        float *row = data + i3 * step[3] + i2 * step[2] + i1 * step[1];
+        if (step[0] <= 1) {
+          memset(row, 0, static_cast<size_t>(extent[0]) * sizeof(float));
+        } else {
+          for (int64_t i0 = 0; i0 < extent[0]; ++i0) row[i0 * step[0]] = 0;
+        }
+      }
+    }
+  }
+}
+
+bool leaves_gaps(const Kernel &kernel, const Normalized &problem) {
+  return problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT && kernel.stride[HEIGHT] == 0 &&
+         (phases_leave_rows(problem.axis[HEIGHT]) || phases_leave_rows(problem.axis[WIDTH]));
+}
+
+int launch(const Kernel &kernel, const Normalized &problem, char *const first[3], CallContext *context) {
+  for (int64_t group = 0; group < problem.groups; ++group) {
+    View view[3];
+    for (int role = 0; role < 3; ++role) {
+      view[role] = shifted(problem.view[role], group * problem.group_step[role]);
+    }
+    int error;
+    if (problem.op != CONVGRAD_OP_CONV2D_BACKPROP_INPUT) {
+      error = launch_forward(kernel, problem, view, first, context);
+    } else if (kernel.stride[HEIGHT] != 0) {
+      error = launch_fixed_stride(kernel, problem, view, first, context);
+    } else {
+      error = launch_phases(kernel, problem, view, first, context);
+    }
+    if (error != 0) return error;
+  }
+  return 0;
+}
+
+}  // namespace convgrad

@@ -1,0 +1,142 @@
+#include "prepared_call.h"
+
+#include <cstdio>
+
+#include "last_error.h"
+#include "launch.h"
+#include "validate.h"
+
+namespace convgrad {
+namespace {
+
+void print_row(void *arg, size_t row, const Kernel &kernel, const char *reason) {
+  const OpInfo *op = static_cast<const OpInfo *>(arg);
+  fprintf(stderr, "convgrad: %s row %zu, %s: %s%s\n", op->name, row, kernel.name,
+          reason == nullptr ? "" : "refused: ", reason == nullptr ? "taken" : reason);
+}
+
+void print_choice(const PreparedCall &call) {
+  const Normalized &problem = call.normalized;
+  const Axis *axis = problem.axis;
+  if (call.kernel == nullptr) {
+    fprintf(stderr, "convgrad: %s runs no kernel: nothing to add up%s\n", call.op->name,
+            call.fill ? ", the result is zeros" : ", the result is empty");
+    return;
+  }
+  fprintf(stderr,
+          "convgrad: %s runs %s (n=%lld h=%lld w=%lld c=%lld, filter %lldx%lld, p=%lld q=%lld k=%lld, stride "
+          "%lldx%lld, dilation %lldx%lld, groups %lld)\n",
+          call.op->name, call.kernel->name, static_cast<long long>(problem.batch),
+          static_cast<long long>(axis[HEIGHT].in), static_cast<long long>(axis[WIDTH].in),
+          static_cast<long long>(problem.in_channels), static_cast<long long>(axis[HEIGHT].taps),
+          static_cast<long long>(axis[WIDTH].taps), static_cast<long long>(axis[HEIGHT].out),
+          static_cast<long long>(axis[WIDTH].out), static_cast<long long>(problem.out_channels),
+          static_cast<long long>(axis[HEIGHT].stride), static_cast<long long>(axis[WIDTH].stride),
+          static_cast<long long>(axis[HEIGHT].dilation), static_cast<long long>(axis[WIDTH].dilation),
+          static_cast<long long>(problem.groups));
+}
+
+// The kernel for one form of the problem; NULL: `reason` says why there is none.
+const Kernel *choose(const Op &op, const Settings &settings, const Normalized &normalized, Text *reason) {
+  if (!fits_int32(normalized, op.info, reason)) return nullptr;
+  RowObserver observer = {print_row, const_cast<OpInfo *>(&op.info)};
+  return choose_kernel(normalized, *op.table, this_machine(), settings.choice, settings.verbose ? &observer : nullptr,
+                       reason);
+}
+
+// Bytes of scratch that one task may use, in whole cache lines.
+size_t slot_size(const Kernel &kernel) {
+  constexpr size_t line = CONVGRAD_WORKSPACE_ALIGNMENT;
+  return (kernel.scratch_bytes + line - 1) / line * line;
+}
+
+}  // namespace
+
+convgrad_status prepare_call(const Op &op, const Settings &settings, const convgrad_conv2d_attrs *attrs,
+                             const convgrad_tensor *const tensors[3], PreparedCall *call) {
+  if (convgrad_status status = validate_problem(op.info, attrs, tensors, &call->problem)) return status;
+  call->op = &op.info;
+  call->settings = settings;
+  call->normalized = normalize(call->problem);
+  call->kernel = nullptr;
+  call->fill = call->normalized.fill;
+  if (call->normalized.run) {
+    Text reason;
+    call->kernel = choose(op, settings, call->normalized, &reason);
+    if (call->kernel == nullptr && settings.choice.kernel != nullptr) {
+      // A kernel for a filter of one size can take a problem whose filter would otherwise be cut to what meets input.
+      const Normalized whole = normalize(call->problem, false);
+      Text ignored;
+      call->kernel = choose(op, settings, whole, &ignored);
+      if (call->kernel != nullptr) call->normalized = whole;
+    }
+    if (call->kernel == nullptr) return fail(CONVGRAD_UNSUPPORTED, "%s: %s", op.info.name, reason.c_str());
+    call->fill = call->normalized.fill || leaves_gaps(*call->kernel, call->normalized);
+  }
+  if (settings.verbose) print_choice(*call);
+  return CONVGRAD_OK;
+}
+
+size_t workspace_size(const PreparedCall &call) {
+  if (call.kernel == nullptr) return 0;
+  size_t bytes;
+  const bool overflow =
+      __builtin_mul_overflow(slot_size(*call.kernel), static_cast<size_t>(call.settings.parallel.num_threads), &bytes);
+  return overflow ? SIZE_MAX : bytes;
+}
+
+convgrad_status run_call(const PreparedCall &call, const void *const data[3], void *workspace) {
+  if (convgrad_status status = validate_pointers(*call.op, call.problem, data)) return status;
+  const size_t bytes = workspace_size(call);
+  if (workspace != nullptr && reinterpret_cast<uintptr_t>(workspace) % CONVGRAD_WORKSPACE_ALIGNMENT != 0) {
+    return fail(CONVGRAD_INVALID_ARGUMENT, "%s: workspace is %p, expected a multiple of %d", call.op->name, workspace,
+                CONVGRAD_WORKSPACE_ALIGNMENT);
+  }
+  void *allocated = nullptr;
+  if (workspace == nullptr && bytes > 0) {
+    if (bytes != SIZE_MAX) allocated = allocate(call.settings.memory, bytes, CONVGRAD_WORKSPACE_ALIGNMENT);
+    if (allocated == nullptr) {
+      return fail(CONVGRAD_OUT_OF_MEMORY, "%s: no memory for %zu bytes of scratch", call.op->name, bytes);
+    }
+    workspace = allocated;
+  }
+
+  char *first[3];
+  for (int i = 0; i < 3; ++i) {
+    const Tensor &tensor = call.problem.tensor[call.op->role[i]];
+    first[call.op->role[i]] =
+        tensor.span == 0 ? nullptr : static_cast<char *>(const_cast<void *>(data[i])) + tensor.byte_offset;
+  }
+  if (call.fill) {
+    const Tensor &result = call.problem.tensor[call.op->result()];
+    fill_zeros(first[call.op->result()], result.size, result.stride);
+  }
+  int error = 0;
+  if (call.kernel != nullptr) {
+    const size_t slot_bytes = slot_size(*call.kernel);
+    ScratchStack scratch(workspace, slot_bytes);
+    CallContext context = {&call.settings.parallel, &scratch, static_cast<char *>(workspace), slot_bytes};
+    error = launch(*call.kernel, call.normalized, first, &context);
+  }
+  release(call.settings.memory, allocated);
+  if (error != 0) {
+    return fail(CONVGRAD_INTERNAL, "%s: kernel %s failed with Halide's error %d", call.op->name, call.kernel->name,
+                error);
+  }
+  return CONVGRAD_OK;
+}
+
+convgrad_status call_op(const Op &op, const convgrad_context *context, const convgrad_conv2d_attrs *attrs,
+                        const convgrad_tensor *first, const convgrad_tensor *second, const convgrad_tensor *result) {
+  convgrad_status status = CONVGRAD_OK;
+  const Settings *settings = settings_of(context, &status);
+  if (settings == nullptr) return status;
+  const convgrad_tensor *const tensors[3] = {first, second, result};
+  PreparedCall call;
+  status = prepare_call(op, *settings, attrs, tensors, &call);
+  if (status != CONVGRAD_OK) return status;
+  const void *const data[3] = {first->data, second->data, result->data};
+  return run_call(call, data, nullptr);
+}
+
+}  // namespace convgrad

@@ -1,0 +1,58 @@
+// A validated problem: one struct for all three directions of a convolution.
+#ifndef CONVGRAD_RUNTIME_PROBLEM_H
+#define CONVGRAD_RUNTIME_PROBLEM_H
+
+#include <cstdint>
+
+#include "api.h"
+
+namespace convgrad {
+
+// Wide enough for any sum of products of two int64, such as the extent of a dilated filter.
+__extension__ typedef __int128 Wide;
+
+// What a tensor is in the forward convolution, whichever direction is computed.
+enum Role { INPUT = 0, FILTER = 1, OUTPUT = 2 };
+
+// How an op's function names its arguments, in their order; the result is the last.
+struct OpInfo {
+  convgrad_op op;
+  const char *name;
+  const char *argument[3];
+  Role role[3];
+
+  const char *argument_of(Role r) const { return argument[role[0] == r ? 0 : role[1] == r ? 1 : 2]; }
+  Role result() const { return role[2]; }
+};
+
+// One spatial dimension. Output position p and tap r meet input row p * stride + r * dilation - before.
+struct Axis {
+  int64_t in, taps, out;
+  int64_t stride, dilation;
+  Wide before;  // padding; negative once leading positions or taps have been dropped
+};
+
+enum { HEIGHT = 0, WIDTH = 1 };  // the two axes, in the order of the API's pairs
+
+// Dimensions are Halide's, innermost first: images (c, w, h, n), filters (k, c, s, r).
+constexpr int image_dimension(int axis) { return axis == HEIGHT ? 2 : 1; }
+constexpr int filter_dimension(int axis) { return axis == HEIGHT ? 3 : 2; }
+
+struct Tensor {
+  int64_t size[4];
+  int64_t stride[4];  // in elements
+  int64_t byte_offset;
+  int64_t span;  // bytes from the first element's to behind the last one's; 0: no elements
+};
+
+struct Problem {
+  convgrad_op op;
+  convgrad_dtype dtype;
+  int64_t batch, in_channels, out_channels, groups;  // channels of all groups together
+  Axis axis[2];
+  Tensor tensor[3];  // by Role
+};
+
+}  // namespace convgrad
+
+#endif

@@ -1,0 +1,135 @@
+#include "thread_pool.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <new>
+
+namespace convgrad {
+
+namespace {
+
+// Lives on its caller's stack. The pool's mutex guards it.
+struct Job {
+  void (*task)(void *arg, int64_t index);
+  void *arg;
+  int64_t count;
+  int64_t next;  // the first index that nobody has taken
+  int64_t done;
+  Job *following;
+  pthread_cond_t finished;
+};
+
+}  // namespace
+
+struct ThreadPool {
+  Memory memory;
+  std::atomic<int> references;
+  pthread_mutex_t mutex;
+  pthread_cond_t work;
+  Job *first;  // jobs with indices left to take
+  Job *last;
+  bool stop;
+  int workers;
+  pthread_t *threads;  // behind the struct
+};
+
+namespace {
+
+// Takes one index of `job`, which has one left, and calls the task. Called and returns with the mutex held.
+void run_one(ThreadPool *pool, Job *job) {
+  const int64_t index = job->next++;
+  if (job->next == job->count) {
+    Job **link = &pool->first;
+    Job *before = nullptr;
+    while (*link != job) {
+      before = *link;
+      link = &before->following;
+    }
+    *link = job->following;
+    if (pool->last == job) pool->last = before;
+  }
+  pthread_mutex_unlock(&pool->mutex);
+  job->task(job->arg, index);
+  pthread_mutex_lock(&pool->mutex);
+  // The caller cannot leave, and take the job with it, before the mutex is given back.
+  if (++job->done == job->count) pthread_cond_signal(&job->finished);
+}
+
+void *worker_main(void *arg) {
+  ThreadPool *pool = static_cast<ThreadPool *>(arg);
+  pthread_mutex_lock(&pool->mutex);
+  while (true) {
+    while (pool->first == nullptr && !pool->stop) pthread_cond_wait(&pool->work, &pool->mutex);
+    if (pool->stop) break;
+    run_one(pool, pool->first);
+  }
+  pthread_mutex_unlock(&pool->mutex);
+  return nullptr;
+}
+
+}  // namespace
+
+ThreadPool *create_thread_pool(const Memory &memory, int workers) {
+  const size_t bytes = sizeof(ThreadPool) + static_cast<size_t>(workers) * sizeof(pthread_t);
+  void *block = allocate(memory, bytes, alignof(ThreadPool));
+  if (block == nullptr) return nullptr;
+  ThreadPool *pool = new (block) ThreadPool;
+  pool->memory = memory;
+  pool->references.store(1);
+  pthread_mutex_init(&pool->mutex, nullptr);
+  pthread_cond_init(&pool->work, nullptr);
+  pool->first = pool->last = nullptr;
+  pool->stop = false;
+  pool->workers = 0;
+  pool->threads = reinterpret_cast<pthread_t *>(pool + 1);
+
+  // The application's signals are for its own threads.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  while (pool->workers < workers && pthread_create(&pool->threads[pool->workers], nullptr, worker_main, pool) == 0) {
+    ++pool->workers;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return pool;
+}
+
+void retain_thread_pool(ThreadPool *pool) {
+  if (pool != nullptr) pool->references.fetch_add(1);
+}
+
+void release_thread_pool(ThreadPool *pool) {
+  if (pool == nullptr || pool->references.fetch_sub(1) != 1) return;
+  pthread_mutex_lock(&pool->mutex);
+  pool->stop = true;
+  pthread_cond_broadcast(&pool->work);
+  pthread_mutex_unlock(&pool->mutex);
+  for (int i = 0; i < pool->workers; ++i) pthread_join(pool->threads[i], nullptr);
+  pthread_cond_destroy(&pool->work);
+  pthread_mutex_destroy(&pool->mutex);
+  const Memory memory = pool->memory;
+  pool->~ThreadPool();
+  release(memory, pool);
+}
+
+int thread_pool_workers(const ThreadPool *pool) { return pool->workers; }
+
+void thread_pool_parallel_for(void *threads, void (*task)(void *arg, int64_t index), void *arg, int64_t count) {
+  if (count <= 0) return;
+  ThreadPool *pool = static_cast<ThreadPool *>(threads);
+  Job job = {task, arg, count, 0, 0, nullptr, PTHREAD_COND_INITIALIZER};
+  pthread_mutex_lock(&pool->mutex);
+  (pool->last == nullptr ? pool->first : pool->last->following) = &job;
+  pool->last = &job;
+  const int64_t helpers = std::min<int64_t>(count - 1, pool->workers);
+  for (int64_t i = 0; i < helpers; ++i) pthread_cond_signal(&pool->work);
+  while (job.next < job.count) run_one(pool, &job);
+  while (job.done < job.count) pthread_cond_wait(&job.finished, &pool->mutex);
+  pthread_mutex_unlock(&pool->mutex);
+  pthread_cond_destroy(&job.finished);
+}
+
+}  // namespace convgrad

@@ -1,0 +1,98 @@
+// Every kernel, forced by name, against the reference on integer-valued data. Kernels are equal to the reference
+// element for element, and so to one another.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "support/kernel_fixture.h"
+
+namespace convgrad::test {
+namespace {
+
+constexpr uint64_t kSeed = 20;
+
+std::vector<Problem> problems_of(const std::string &shapes, convgrad_op op) {
+  std::vector<Problem> problems;
+  int index = 0;
+  for (const Problem &problem : load_shapes(shapes)) {
+    if (problem.op == op && index++ % test_options().every == 0) problems.push_back(problem);
+  }
+  return problems;
+}
+
+// Shared by all kernels of a process.
+DataCache &data_cache() {
+  static DataCache cache;
+  return cache;
+}
+
+class EveryKernel : public KernelTest {
+ protected:
+  // Runs what the kernel accepts of the list, and asks that it accepts its share.
+  void run_list(const std::string &shapes, size_t least_accepted) {
+    const std::vector<Problem> problems = problems_of(shapes, kernel().op);
+    size_t accepted = 0;
+    int failures = 0;
+    for (size_t i = 0; i < problems.size() && failures < 5; ++i) {
+      const Problem &problem = problems[i];
+      RunOptions options;
+      options.placement = static_cast<Placement>(i % 3);
+      const Data &data = data_cache().get(problem, kSeed);
+      Outcome outcome;
+      if (!run(problem, data.first, data.second, &outcome, options)) {
+        // The generic algorithm takes everything but, where the runtime says so, strided tensors.
+        const bool may_refuse = std::string(kernel().algorithm) != "generic" || problem.has_strided_tensors();
+        EXPECT_TRUE(may_refuse) << kernel().name << " refuses " << problem.to_string() << ": " << outcome.message;
+        failures += !may_refuse;
+        continue;
+      }
+      // Where nothing is to be added up, no kernel runs and none has accepted anything.
+      if (outcome.kernel.empty()) {
+        EXPECT_TRUE(std::all_of(data.expected.begin(), data.expected.end(), [](double value) { return value == 0; }))
+            << "no kernel for " << problem.to_string();
+      } else {
+        EXPECT_EQ(outcome.kernel, kernel().name) << problem.to_string();
+        ++accepted;
+      }
+      const ::testing::AssertionResult equal =
+          equals_expected(outcome, data.expected, {&problem, kernel().name, kSeed, 1});
+      EXPECT_TRUE(equal);
+      failures += !equal;
+    }
+    EXPECT_GE(accepted, least_accepted / static_cast<size_t>(test_options().every)) << "of " << problems.size();
+    RecordProperty("accepted", static_cast<int>(accepted));
+  }
+};
+
+TEST_P(EveryKernel, EdgeShapes) { run_list("edge.txt", 40); }
+TEST_P(EveryKernel, Tails) { run_list("tails.txt", 200); }
+
+CONVGRAD_INSTANTIATE_PER_KERNEL(EveryKernel);
+
+TEST(Kernels, EveryOpHasKernelsOfEveryTarget) {
+  for (const std::string &target : all_targets()) {
+    for (convgrad_op op : {CONVGRAD_OP_CONV2D, CONVGRAD_OP_CONV2D_BACKPROP_INPUT, CONVGRAD_OP_CONV2D_BACKPROP_FILTER}) {
+      const std::vector<const convgrad_kernel_info *> kernels = kernels_of(op);
+      EXPECT_TRUE(std::any_of(kernels.begin(), kernels.end(),
+                              [&](const convgrad_kernel_info *kernel) { return kernel->target == target; }))
+          << target << " has no kernel for " << op_name(op);
+    }
+  }
+  EXPECT_EQ(convgrad_kernel_at(convgrad_kernel_count()), nullptr);
+}
+
+// What no kernel accepts cannot be computed at all: each target needs one that takes everything.
+TEST(Kernels, EveryTargetHasAGenericKernelForEachOp) {
+  for (const std::string &target : all_targets()) {
+    int generic = 0;
+    for (const convgrad_kernel_info *kernel : all_kernels()) {
+      generic += kernel->target == target && std::string(kernel->algorithm) == "generic";
+    }
+    EXPECT_GE(generic, 3) << target;
+  }
+}
+
+}  // namespace
+}  // namespace convgrad::test

@@ -1,0 +1,122 @@
+// The n-th allocation fails, for every n until nothing fails: OUT_OF_MEMORY, nothing written, nothing leaked.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <set>
+
+#include "support/run.h"
+
+namespace convgrad::test {
+namespace {
+
+const char *const kShapes[] = {
+    "all n4 h20 w22 c40 k48 r3x3 pSAME",  "all n4 h21 w22 c40 k48 r3x3 s2x2 pSAME", "all n4 h14 w14 c70 k64 r1x1",
+    "all n2 h9 w11 c7 k5 r5x4 s2x1 d1x2", "all n2 h9 w8 c6 k4 g2 r3x3 pSAME NCHW",
+};
+
+struct FailingAllocator {
+  int fail_at = 0;  // 1: the first; 0: none
+  int calls = 0;
+  std::set<void *> live;
+  bool foreign_release = false;
+
+  static void *allocate(void *memory, size_t bytes, size_t alignment) {
+    auto *self = static_cast<FailingAllocator *>(memory);
+    if (++self->calls == self->fail_at) return nullptr;
+    void *pointer = nullptr;
+    if (posix_memalign(&pointer, std::max(alignment, sizeof(void *)), std::max<size_t>(bytes, 1)) != 0) return nullptr;
+    self->live.insert(pointer);
+    return pointer;
+  }
+
+  static void release(void *memory, void *pointer) {
+    auto *self = static_cast<FailingAllocator *>(memory);
+    if (pointer == nullptr) return;
+    self->foreign_release |= self->live.erase(pointer) == 0;
+    std::free(pointer);
+  }
+
+  convgrad_context_options options() {
+    convgrad_context_options result = convgrad_context_options_default();
+    result.allocate = allocate;
+    result.release = release;
+    result.memory = this;
+    result.num_threads = 2;
+    return result;
+  }
+};
+
+// Makes a context and computes.
+void attempt(FailingAllocator *allocator, const Problem &problem, const Data &data, const RunOptions &how,
+             convgrad_status *status) {
+  const convgrad_context_options options = allocator->options();
+  convgrad_context *raw = nullptr;
+  *status = convgrad_context_create(&options, &raw);
+  const Context context(raw);
+  if (*status != CONVGRAD_OK) {
+    EXPECT_EQ(raw, nullptr);
+    EXPECT_STRNE(convgrad_last_error(), "");
+    return;
+  }
+  Runner runner;
+  const Outcome outcome = runner.run(context.get(), problem, data.first, data.second, how);
+  *status = outcome.status;
+  EXPECT_EQ(outcome.damage, "");
+  if (outcome.status == CONVGRAD_OK) {
+    EXPECT_TRUE(equals_expected(outcome, data.expected, {&problem, "", 9, 2}));
+  } else {
+    EXPECT_NE(outcome.message, "");
+  }
+}
+
+TEST(AllocationFailure, EveryAllocationMayFail) {
+  int most_failures = 0;
+  for (const char *line : kShapes) {
+    std::string error;
+    for (const Problem &problem : expand_shapes(line, &error)) {
+      const Data data = integer_data(problem, 9);
+      for (Entry entry : {Entry::kPlan, Entry::kFunction}) {
+        SCOPED_TRACE(problem.to_string() + (entry == Entry::kPlan ? ", plan" : ", function"));
+        RunOptions how;
+        how.entry = entry;
+        how.workspace = Workspace::kNone;
+        convgrad_status status = CONVGRAD_OUT_OF_MEMORY;
+        int n = 0;
+        while (status != CONVGRAD_OK) {
+          ASSERT_LT(++n, 200) << "it never succeeds";
+          FailingAllocator allocator;
+          allocator.fail_at = n;
+          attempt(&allocator, problem, data, how, &status);
+          ASSERT_TRUE(status == CONVGRAD_OK || status == CONVGRAD_OUT_OF_MEMORY)
+              << "allocation " << n << ": " << convgrad_status_string(status) << ", " << convgrad_last_error();
+          // An answer of OK means that no allocation failed.
+          EXPECT_EQ(status == CONVGRAD_OK, allocator.calls < n) << "allocation " << n;
+          EXPECT_TRUE(allocator.live.empty()) << allocator.live.size() << " blocks leaked by allocation " << n;
+          EXPECT_FALSE(allocator.foreign_release);
+          ++tally().problems;
+        }
+        most_failures = std::max(most_failures, n - 1);
+      }
+    }
+    ASSERT_EQ(error, "");
+  }
+  // A context, a plan and scratch.
+  EXPECT_GE(most_failures, 3);
+}
+
+TEST(AllocationFailure, AllocateAndReleaseComeTogether) {
+  FailingAllocator allocator;
+  for (const bool only_allocate : {true, false}) {
+    convgrad_context_options options = allocator.options();
+    if (only_allocate) options.release = nullptr;
+    if (!only_allocate) options.allocate = nullptr;
+    convgrad_context *context = nullptr;
+    EXPECT_EQ(convgrad_context_create(&options, &context), CONVGRAD_INVALID_ARGUMENT);
+    EXPECT_EQ(context, nullptr);
+  }
+  EXPECT_EQ(allocator.calls, 0);
+}
+
+}  // namespace
+}  // namespace convgrad::test

@@ -1,0 +1,185 @@
+// A run with a workspace allocates nothing, and where an allocator is given the C library's is not used.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include "memory/malloc_counter.h"
+#include "support/kernel_fixture.h"
+
+namespace convgrad::test {
+namespace {
+
+const char *const kShapes[] = {
+    "all n4 h20 w22 c40 k48 r3x3 pSAME",  "all n4 h21 w22 c40 k48 r3x3 s2x2 pSAME",
+    "all n4 h14 w14 c70 k64 r1x1",        "all n4 h14 w14 c70 k64 r1x1 s2x2",
+    "all n2 h9 w11 c7 k5 r5x4 s2x1 d1x2", "all n2 h9 w8 c6 k4 g2 r3x3 pSAME NCHW",
+};
+
+// An allocator from one block, which asks the C library for nothing.
+struct Bump {
+  static constexpr size_t kSize = size_t{64} << 20;
+  std::unique_ptr<char[]> block{new char[kSize]};
+  size_t used = 0;
+  size_t requested = 0;
+  int calls = 0;
+  bool badly_aligned = false;
+
+  static void *allocate(void *memory, size_t bytes, size_t alignment) {
+    auto *bump = static_cast<Bump *>(memory);
+    bump->badly_aligned |= alignment == 0 || (alignment & (alignment - 1)) != 0;
+    const auto base = reinterpret_cast<uintptr_t>(bump->block.get());
+    const size_t begin = (base + bump->used + alignment - 1) / alignment * alignment - base;
+    if (begin + bytes > kSize) return nullptr;
+    bump->used = begin + bytes;
+    bump->requested += bytes;
+    ++bump->calls;
+    return bump->block.get() + begin;
+  }
+  static void release(void *, void *) {}
+};
+
+// A problem with operands, a result and a plan for it.
+struct Prepared {
+  Problem problem;
+  std::vector<float> first, second, result;
+  Plan plan;
+
+  Prepared(const Problem &p, const convgrad_context *context) : problem(p) {
+    const Layouts layouts = layouts_of(p);
+    first = random_integers(layouts.first.span(), 1);
+    second = random_integers(layouts.second.span(), 2);
+    result.resize(static_cast<size_t>(layouts.result.span()));
+    const convgrad_tensor a = layouts.first.tensor(nullptr);
+    const convgrad_tensor b = layouts.second.tensor(nullptr);
+    const convgrad_tensor c = layouts.result.tensor(nullptr);
+    const convgrad_conv2d_attrs attrs = p.attrs();
+    convgrad_plan *created = nullptr;
+    convgrad_plan_create(context, p.op, &attrs, &a, &b, &c, &created);
+    plan.reset(created);
+  }
+
+  convgrad_status run(void *workspace) {
+    return convgrad_plan_run(plan.get(), first.data(), second.data(), result.data(), workspace);
+  }
+};
+
+std::vector<Problem> problems() {
+  std::vector<Problem> all;
+  for (const char *line : kShapes) {
+    std::string error;
+    for (const Problem &problem : expand_shapes(line, &error)) all.push_back(problem);
+  }
+  return all;
+}
+
+struct FreeDeleter {
+  void operator()(void *pointer) const { std::free(pointer); }
+};
+
+class Allocations : public KernelTest {};
+
+TEST_P(Allocations, NoneWithAWorkspace) {
+  int accepted = 0;
+  for (int threads : {1, 4}) {
+    for (const Problem &problem : problems()) {
+      if (problem.op != kernel().op) continue;
+      Prepared prepared(problem, context(threads));
+      if (prepared.plan == nullptr) continue;
+      ++accepted;
+      ++tally().problems;
+      const size_t bytes = convgrad_plan_workspace_size(prepared.plan.get());
+      const std::unique_ptr<void, FreeDeleter> workspace(
+          std::aligned_alloc(CONVGRAD_WORKSPACE_ALIGNMENT, bytes + CONVGRAD_WORKSPACE_ALIGNMENT));
+      for (int i = 0; i < 2; ++i) {
+        MallocCounter counter;
+        const convgrad_status status = prepared.run(workspace.get());
+        const int64_t allocations = counter.stop();
+        EXPECT_EQ(status, CONVGRAD_OK) << convgrad_last_error();
+        EXPECT_EQ(allocations, 0) << problem.to_string() << ", run " << i << ", threads " << threads;
+      }
+      if (bytes == 0) continue;
+      // The counter does count: without a workspace the run must get one from somewhere.
+      MallocCounter counter;
+      const convgrad_status status = prepared.run(nullptr);
+      const int64_t allocations = counter.stop();
+      EXPECT_EQ(status, CONVGRAD_OK) << convgrad_last_error();
+      EXPECT_GT(allocations, 0) << problem.to_string();
+    }
+  }
+  EXPECT_GE(accepted, 2);
+}
+
+CONVGRAD_INSTANTIATE_PER_KERNEL(Allocations);
+
+TEST(AllocationTest, SomeKernelNeedsAWorkspace) {
+  const Context context = make_context("", 4);
+  ASSERT_NE(context, nullptr) << convgrad_last_error();
+  size_t most = 0;
+  for (const Problem &problem : problems()) {
+    const Prepared prepared(problem, context.get());
+    ASSERT_NE(prepared.plan, nullptr) << convgrad_last_error();
+    most = std::max(most, convgrad_plan_workspace_size(prepared.plan.get()));
+  }
+  EXPECT_GT(most, 0u) << "the checks of allocations without a workspace would be empty";
+}
+
+TEST(AllocationTest, AnAllocatorServesEverything) {
+  Bump bump;
+  convgrad_context_options options = convgrad_context_options_default();
+  options.num_threads = 3;
+  options.allocate = Bump::allocate;
+  options.release = Bump::release;
+  options.memory = &bump;
+  // Tasks run here, so that no thread has to be started.
+  options.parallel_for = [](void *, void (*task)(void *, int64_t), void *arg, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) task(arg, i);
+  };
+  MallocCounter create_counter;
+  convgrad_context *raw = nullptr;
+  const convgrad_status status = convgrad_context_create(&options, &raw);
+  EXPECT_EQ(create_counter.stop(), 0) << "a context got memory elsewhere";
+  ASSERT_EQ(status, CONVGRAD_OK) << convgrad_last_error();
+  const Context context(raw);
+  EXPECT_GT(bump.calls, 0);
+  for (const Problem &problem : problems()) {
+    SCOPED_TRACE(problem.to_string());
+    const Layouts layouts = layouts_of(problem);
+    Prepared prepared(problem, nullptr);  // for its operands
+    const convgrad_tensor a = layouts.first.tensor(prepared.first.data());
+    const convgrad_tensor b = layouts.second.tensor(prepared.second.data());
+    const convgrad_tensor c = layouts.result.tensor(prepared.result.data());
+    const convgrad_conv2d_attrs attrs = problem.attrs();
+    const int calls_before = bump.calls;
+    MallocCounter counter;
+    convgrad_plan *plan = nullptr;
+    const convgrad_status planned = convgrad_plan_create(context.get(), problem.op, &attrs, &a, &b, &c, &plan);
+    const int64_t plan_allocations = counter.stop();
+    const Plan owner(plan);
+    ASSERT_EQ(planned, CONVGRAD_OK) << convgrad_last_error();
+    EXPECT_EQ(plan_allocations, 0) << "a plan got memory elsewhere";
+    EXPECT_GT(bump.calls, calls_before);
+    const size_t requested_before = bump.requested;
+    MallocCounter run_counter;
+    const convgrad_status ran = convgrad_plan_run(plan, a.data, b.data, c.data, nullptr);
+    EXPECT_EQ(run_counter.stop(), 0) << "scratch got memory elsewhere";
+    ASSERT_EQ(ran, CONVGRAD_OK) << convgrad_last_error();
+    EXPECT_GE(bump.requested - requested_before, convgrad_plan_workspace_size(plan));
+    const std::vector<double> expected = reference_result(problem, prepared.first, prepared.second);
+    if (problem.data_format == CONVGRAD_NHWC) {
+      EXPECT_EQ(std::vector<double>(prepared.result.begin(), prepared.result.end()), expected);
+    }
+    ++tally().problems;
+  }
+  EXPECT_FALSE(bump.badly_aligned);
+}
+
+TEST(AllocationTest, TheCounterCounts) {
+  MallocCounter counter;
+  void *volatile pointer = std::malloc(10);
+  std::free(pointer);
+  EXPECT_EQ(counter.stop(), 2);
+}
+
+}  // namespace
+}  // namespace convgrad::test

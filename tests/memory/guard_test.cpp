@@ -1,0 +1,75 @@
+// No access outside a tensor or a workspace: pages that may not be touched lie directly before or after each of them,
+// and the workspace has exactly the size that was asked for. A stray access ends the process.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+
+#include "support/kernel_fixture.h"
+
+namespace convgrad::test {
+namespace {
+
+const char *const kShapes[] = {
+    "all n2 h9 w11 c5 k7 r3x3 pSAME",
+    "all n2 h10 w11 c19 k33 r3x3 s2x2 pSAME",
+    "all n3 h7 w9 c13 k21 r1x1",
+    "all n3 h8 w9 c33 k17 r1x1 s2x2",
+    "all n1 h1 w1 c1 k1 r1x1",
+    "all n1 h1 w1 c3 k2 r3x3 pSAME",
+    "all n2 h7 w7 c64 k64 r3x3 pSAME",
+    "all n1 h14 w14 c65 k66 r1x1",
+    "all n2 h15 w15 c24 k40 r3x3 s2x2",
+    "all n2 h9 w8 c6 k4 g2 r3x3 pSAME",
+    "all n2 h9 w11 c7 k5 r5x4 s2x1 d1x2",
+    "all n2 h5 w6 c5 k7 r3x3 pSAME NCHW",
+    "all n2 h5 w6 c5 k7 r3x3 p4,5,6,7",
+    "all n1 h29 w3 c17 k31 r3x3 s2x2 p0,1,2,0",
+    "all n2 h5 w7 c5 k6 r3x3 pSAME gap3",
+};
+
+class Guards : public KernelTest {};
+
+TEST_P(Guards, NoAccessOutside) {
+  constexpr uint64_t kSeed = 3;
+  int accepted = 0;
+  for (const char *line : kShapes) {
+    std::string error;
+    for (const Problem &problem : expand_shapes(line, &error)) {
+      if (problem.op != kernel().op) continue;
+      const Data data = integer_data(problem, kSeed);
+      for (Placement placement : {Placement::kBeforeGuard, Placement::kAfterGuard, Placement::kOdd}) {
+        for (int threads : {1, 4}) {
+          RunOptions options;
+          options.placement = placement;
+          Outcome outcome;
+          if (!run(problem, data.first, data.second, &outcome, options, threads)) continue;
+          ++accepted;
+          ASSERT_TRUE(equals_expected(outcome, data.expected, {&problem, kernel().name, kSeed, threads}));
+        }
+      }
+    }
+    ASSERT_EQ(error, "");
+  }
+  EXPECT_GE(accepted, 3 * 6);
+}
+
+CONVGRAD_INSTANTIATE_PER_KERNEL(Guards);
+
+// The test's own tool: a touched guard does end the process, and a changed byte beside the room is seen.
+TEST(GuardedBuffer, Guards) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  GuardedBuffer buffer;
+  auto *memory = static_cast<volatile char *>(buffer.place(100, Placement::kBeforeGuard));
+  EXPECT_TRUE(buffer.surroundings_intact());
+  EXPECT_DEATH(memory[100] = 1, "");
+  memory[-1] = 1;
+  EXPECT_FALSE(buffer.surroundings_intact());
+  memory = static_cast<volatile char *>(buffer.place(100, Placement::kAfterGuard));
+  EXPECT_DEATH(memory[-1] = 1, "");
+  memory[100] = 1;
+  EXPECT_FALSE(buffer.surroundings_intact());
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer.place(100, Placement::kOdd)) % 64, 4u);
+}
+
+}  // namespace
+}  // namespace convgrad::test

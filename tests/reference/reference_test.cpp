@@ -1,0 +1,90 @@
+// The reference against what TensorFlow computed, and the printed form of problems.
+#include <gtest/gtest.h>
+
+#include "support/run.h"
+#include "support/tensorflow_cases.h"
+
+namespace convgrad::test {
+namespace {
+
+TEST(Reference, AgreesWithTensorFlow) {
+  const std::vector<TensorFlowCase> cases = load_tensorflow_cases();
+  ASSERT_EQ(cases.size(), 257u);
+  size_t with_values = 0;
+  for (const TensorFlowCase &one : cases) {
+    SCOPED_TRACE(one.name + ": " + one.problem.to_string());
+    const reference::Sizes sizes = one.problem.sizes();
+    EXPECT_EQ(sizes.height.out, one.output_sizes[1]);
+    EXPECT_EQ(sizes.width.out, one.output_sizes[2]);
+    EXPECT_EQ(sizes.height.before, one.pads[0]);
+    EXPECT_EQ(sizes.height.after, one.pads[1]);
+    EXPECT_EQ(sizes.width.before, one.pads[2]);
+    EXPECT_EQ(sizes.width.after, one.pads[3]);
+    EXPECT_TRUE(agrees_with(one, reference_result(one.problem, one.first, one.second)));
+    with_values += !one.expected.empty();
+    ++tally().problems;
+  }
+  EXPECT_GT(with_values, 100u);
+}
+
+// conv2d has no case in TensorFlow's gradient tests; the adjoint identity ties it to the two that have.
+TEST(Reference, OperationsAreAdjoint) {
+  for (const Problem &problem : load_shapes("edge.txt")) {
+    if (problem.op != CONVGRAD_OP_CONV2D) continue;
+    const reference::Sizes sizes = problem.sizes();
+    const std::vector<float> x = random_integers(sizes.input_size(), 1);
+    const std::vector<float> w = random_integers(sizes.filter_size(), 2);
+    const std::vector<float> dy = random_integers(sizes.output_size(), 3);
+    const auto dot = [](const std::vector<double> &a, const std::vector<float> &b) {
+      double sum = 0;
+      for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+      return sum;
+    };
+    const double forward = dot(reference::conv2d(sizes, x, w), dy);
+    EXPECT_EQ(forward, dot(reference::conv2d_backprop_input(sizes, w, dy), x)) << problem.to_string();
+    EXPECT_EQ(forward, dot(reference::conv2d_backprop_filter(sizes, x, dy), w)) << problem.to_string();
+    ++tally().problems;
+  }
+}
+
+// x = 1 2 3, w = 10 20, one zero before: 0*10+1*20, 1*10+2*20, 2*10+3*20.
+TEST(Reference, ByHand) {
+  std::string error;
+  const std::optional<Problem> problem = parse_problem("conv2d h1 w3 r1x2 p0,0,1,0", &error);
+  ASSERT_TRUE(problem) << error;
+  EXPECT_EQ(reference::conv2d(problem->sizes(), {1, 2, 3}, {10, 20}), (std::vector<double>{20, 50, 80}));
+  EXPECT_EQ(reference::conv2d_backprop_input(problem->sizes(), {10, 20}, {1, 2, 3}),
+            (std::vector<double>{1 * 20 + 2 * 10, 2 * 20 + 3 * 10, 3 * 20}));
+  EXPECT_EQ(reference::conv2d_backprop_filter(problem->sizes(), {1, 2, 3}, {1, 2, 3}),
+            (std::vector<double>{1 * 2 + 2 * 3, 1 * 1 + 2 * 2 + 3 * 3}));
+}
+
+TEST(Problem, PrintedFormReadsBack) {
+  std::vector<Problem> problems = load_shapes("edge.txt");
+  for (const Problem &problem : load_shapes("tails.txt")) problems.push_back(problem);
+  for (const Problem &problem : problems) {
+    std::string error;
+    const std::optional<Problem> again = parse_problem(problem.to_string(), &error);
+    ASSERT_TRUE(again) << error;
+    EXPECT_EQ(again->to_string(), problem.to_string());
+  }
+}
+
+TEST(Problem, BadLinesAreRefused) {
+  for (const char *line : {"", "conv3d h1", "conv2d h", "conv2d h1 w1 r3", "conv2d h1 w1 r3x3x3", "conv2d h1 z2",
+                           "conv2d h1 w1 p1,2,3", "conv2d h1x w1", "conv2d h1 w1 c3 g2", "conv2d h1 w1 r9x9"}) {
+    std::string error;
+    EXPECT_FALSE(parse_problem(line, &error)) << line;
+    EXPECT_FALSE(error.empty()) << line;
+  }
+}
+
+TEST(Problem, RangesExpand) {
+  std::string error;
+  EXPECT_EQ(expand_shapes("all h1..3 w5 c2..8/3 k1 r1x1", &error).size(), 3u * 3u * 3u);
+  EXPECT_EQ(expand_shapes("conv2d h7..5 w5", &error).size(), 0u);
+  EXPECT_FALSE(error.empty());
+}
+
+}  // namespace
+}  // namespace convgrad::test

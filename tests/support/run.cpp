@@ -1,0 +1,301 @@
+#include "support/run.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <sstream>
+
+namespace convgrad::test {
+namespace {
+
+// splitmix64: a stream that depends on nothing but the seed.
+class Random {
+ public:
+  explicit Random(uint64_t seed) : state_(seed) {}
+  uint64_t next() {
+    uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+
+ private:
+  uint64_t state_;
+};
+
+std::atomic<const char *> running{nullptr};
+constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+struct sigaction handlers_before[std::size(kCrashes)];
+
+void report_crash(int) {
+  const char *what = running;
+  if (what != nullptr && (write(STDERR_FILENO, "\ncrash while running: ", 22) < 0 ||
+                          write(STDERR_FILENO, what, std::strlen(what)) < 0 || write(STDERR_FILENO, "\n", 1) < 0)) {
+    _exit(1);
+  }
+  // The instruction runs again and meets whoever handled it before.
+  for (size_t i = 0; i < std::size(kCrashes); ++i) sigaction(kCrashes[i], &handlers_before[i], nullptr);
+}
+
+// Products that an output element sums at most.
+int64_t reduction_length(const Problem &problem) {
+  const reference::Sizes s = problem.sizes();
+  const int64_t taps = problem.filter_height * problem.filter_width;
+  switch (problem.op) {
+    case CONVGRAD_OP_CONV2D:
+      return taps * (problem.in_channels / problem.groups);
+    case CONVGRAD_OP_CONV2D_BACKPROP_INPUT:
+      return taps * (problem.out_channels / problem.groups);
+    default:
+      return problem.batch * s.height.out * s.width.out;
+  }
+}
+
+size_t bytes_of(const Layout &layout) { return static_cast<size_t>(layout.span()) * sizeof(float); }
+
+float *scatter(GuardedBuffer *buffer, const Layout &layout, const std::vector<float> &values, Placement placement) {
+  auto *memory = static_cast<float *>(buffer->place(bytes_of(layout), placement));
+  if (layout.dense && !layout.channels_first) {
+    std::copy(values.begin(), values.end(), memory);
+    return memory;
+  }
+  fill_pattern(memory, bytes_of(layout));
+  const std::vector<int64_t> offsets = layout.offsets();
+  for (size_t i = 0; i < offsets.size(); ++i) memory[offsets[i]] = values[i];
+  return memory;
+}
+
+// Takes the result out of memory and says whether what lies between its elements is still the pattern.
+bool gather(float *memory, const Layout &layout, std::vector<float> *values) {
+  const std::vector<int64_t> offsets = layout.offsets();
+  values->resize(offsets.size());
+  for (size_t i = 0; i < offsets.size(); ++i) (*values)[i] = memory[offsets[i]];
+  if (layout.dense) return true;
+  for (const int64_t offset : offsets) fill_pattern(memory + offset, sizeof(float));
+  return holds_pattern(memory, bytes_of(layout));
+}
+
+convgrad_status call_function(const convgrad_context *context, const Problem &problem, const convgrad_tensor *first,
+                              const convgrad_tensor *second, const convgrad_tensor *result) {
+  const convgrad_conv2d_attrs attrs = problem.attrs();
+  switch (problem.op) {
+    case CONVGRAD_OP_CONV2D:
+      return convgrad_conv2d(context, &attrs, first, second, result);
+    case CONVGRAD_OP_CONV2D_BACKPROP_INPUT:
+      return convgrad_conv2d_backprop_input(context, &attrs, first, second, result);
+    default:
+      return convgrad_conv2d_backprop_filter(context, &attrs, first, second, result);
+  }
+}
+
+std::string describe(const Outcome &outcome, const Repro &repro) {
+  std::ostringstream out;
+  out << "\n  problem: " << repro.problem->to_string() << "\n  kernel:  "
+      << (outcome.kernel.empty() ? (repro.kernel.empty() ? "chosen by the library" : repro.kernel) : outcome.kernel)
+      << "\n  seed:    " << repro.seed << "\n  again:   " << repro.to_string();
+  return out.str();
+}
+
+template <typename T, typename Equal>
+::testing::AssertionResult compare(const Outcome &outcome, const std::vector<T> &expected, const Repro &repro,
+                                   const Equal &equal) {
+  if (outcome.status != CONVGRAD_OK) {
+    return ::testing::AssertionFailure() << convgrad_status_string(outcome.status) << ": " << outcome.message
+                                         << describe(outcome, repro);
+  }
+  if (!outcome.damage.empty()) return ::testing::AssertionFailure() << outcome.damage << describe(outcome, repro);
+  if (outcome.result.size() != expected.size()) {
+    return ::testing::AssertionFailure() << outcome.result.size() << " elements, expected " << expected.size()
+                                         << describe(outcome, repro);
+  }
+  size_t wrong = 0;
+  size_t first = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (!equal(outcome.result[i], expected[i]) && wrong++ == 0) first = i;
+  }
+  if (wrong == 0) return ::testing::AssertionSuccess();
+  Layout layout = layouts_of(*repro.problem).result;
+  if (layout.channels_first) layout.shape = {layout.shape[0], layout.shape[2], layout.shape[3], layout.shape[1]};
+  int64_t rest = static_cast<int64_t>(first);
+  std::array<int64_t, 4> index = {};
+  for (size_t i = 4; i-- > 0; rest /= layout.shape[i]) index[i] = rest % layout.shape[i];
+  std::ostringstream text;
+  text.precision(17);
+  text << wrong << " of " << expected.size() << " elements differ, the first at [" << index[0] << "," << index[1] << ","
+       << index[2] << "," << index[3] << "] of the "
+       << (repro.problem->op == CONVGRAD_OP_CONV2D_BACKPROP_FILTER ? "HWIO" : "NHWC") << " result: got "
+       << outcome.result[first] << ", expected " << expected[first];
+  return ::testing::AssertionFailure() << text.str() << describe(outcome, repro);
+}
+
+}  // namespace
+
+std::vector<float> random_integers(int64_t size, uint64_t seed, int max_abs) {
+  Random random(seed);
+  std::vector<float> values(static_cast<size_t>(size));
+  const auto count = static_cast<uint64_t>(2 * max_abs + 1);
+  for (float &value : values) value = static_cast<float>(static_cast<int>(random.next() % count) - max_abs);
+  return values;
+}
+
+std::vector<float> random_reals(int64_t size, uint64_t seed) {
+  Random random(seed);
+  std::vector<float> values(static_cast<size_t>(size));
+  for (float &value : values) {
+    value = static_cast<float>(static_cast<int64_t>(random.next() >> 40) - (1 << 23)) * 0x1p-23f;
+  }
+  return values;
+}
+
+std::vector<double> reference_result(const Problem &problem, const std::vector<float> &first,
+                                     const std::vector<float> &second) {
+  switch (problem.op) {
+    case CONVGRAD_OP_CONV2D:
+      return reference::conv2d(problem.sizes(), first, second);
+    case CONVGRAD_OP_CONV2D_BACKPROP_INPUT:
+      return reference::conv2d_backprop_input(problem.sizes(), first, second);
+    default:
+      return reference::conv2d_backprop_filter(problem.sizes(), first, second);
+  }
+}
+
+Data integer_data(const Problem &problem, uint64_t seed) {
+  constexpr int kMaxAbs = 4;
+  if (reduction_length(problem) * kMaxAbs * kMaxAbs >= (1 << 24)) {
+    std::fprintf(stderr, "sums of %s may not be exact in float32\n", problem.to_string().c_str());
+    std::abort();
+  }
+  const Layouts layouts = layouts_of(problem);
+  Data data;
+  data.first = random_integers(layouts.first.size(), 2 * seed, kMaxAbs);
+  data.second = random_integers(layouts.second.size(), 2 * seed + 1, kMaxAbs);
+  data.expected = reference_result(problem, data.first, data.second);
+  return data;
+}
+
+Data real_data(const Problem &problem, uint64_t seed) {
+  const Layouts layouts = layouts_of(problem);
+  Data data;
+  data.first = random_reals(layouts.first.size(), 2 * seed);
+  data.second = random_reals(layouts.second.size(), 2 * seed + 1);
+  data.expected = reference_result(problem, data.first, data.second);
+  return data;
+}
+
+const Data &DataCache::get(const Problem &problem, uint64_t seed) {
+  const std::string key = std::to_string(seed) + " " + problem.to_string();
+  const auto found = data_.find(key);
+  if (found != data_.end()) return found->second;
+  return data_.emplace(key, integer_data(problem, seed)).first->second;
+}
+
+void install_crash_report() {
+  struct sigaction action = {};
+  action.sa_handler = report_crash;
+  for (size_t i = 0; i < std::size(kCrashes); ++i) sigaction(kCrashes[i], &action, &handlers_before[i]);
+}
+
+Runner::~Runner() {
+  const char *mine = running_;
+  running.compare_exchange_strong(mine, nullptr);
+}
+
+Outcome Runner::run(const convgrad_context *context, const Problem &problem, const std::vector<float> &first,
+                    const std::vector<float> &second, const RunOptions &options) {
+  Outcome outcome;
+  const Layouts layouts = layouts_of(problem);
+  std::snprintf(running_, sizeof running_, "%s", problem.to_string().c_str());
+  running = running_;
+  float *first_data = scatter(&first_, layouts.first, first, options.placement);
+  float *second_data = scatter(&second_, layouts.second, second, options.placement);
+  const size_t result_bytes = bytes_of(layouts.result);
+  auto *result_data = static_cast<float *>(result_.place(result_bytes, options.placement));
+  fill_pattern(result_data, result_bytes);
+  bool uses_workspace = false;
+  if (options.entry == Entry::kFunction) {
+    const convgrad_tensor a = layouts.first.tensor(first_data);
+    const convgrad_tensor b = layouts.second.tensor(second_data);
+    const convgrad_tensor c = layouts.result.tensor(result_data);
+    outcome.status = call_function(context, problem, &a, &b, &c);
+  } else {
+    const convgrad_tensor a = layouts.first.tensor(nullptr);
+    const convgrad_tensor b = layouts.second.tensor(nullptr);
+    const convgrad_tensor c = layouts.result.tensor(nullptr);
+    const convgrad_conv2d_attrs attrs = problem.attrs();
+    convgrad_plan *created = nullptr;
+    outcome.status = convgrad_plan_create(context, problem.op, &attrs, &a, &b, &c, &created);
+    const Plan plan(created);
+    if (outcome.status == CONVGRAD_OK) {
+      outcome.kernel = convgrad_plan_kernel(plan.get());
+      std::snprintf(running_, sizeof running_, "%s, kernel %s", problem.to_string().c_str(), outcome.kernel.c_str());
+      void *workspace = nullptr;
+      if (options.workspace == Workspace::kExact) {
+        const size_t bytes = convgrad_plan_workspace_size(plan.get());
+        if (bytes % CONVGRAD_WORKSPACE_ALIGNMENT != 0) outcome.damage = "a workspace size that is not aligned";
+        // One element past a guard is no place for a workspace: it must be aligned.
+        workspace = workspace_.place(
+            bytes, options.placement == Placement::kBeforeGuard ? Placement::kBeforeGuard : Placement::kAfterGuard);
+        fill_pattern(workspace, bytes);
+        uses_workspace = true;
+      }
+      outcome.status = convgrad_plan_run(plan.get(), first_data, second_data, result_data, workspace);
+    }
+  }
+  if (outcome.status != CONVGRAD_OK) {
+    outcome.message = convgrad_last_error();
+    if (!holds_pattern(result_data, result_bytes)) outcome.damage = "a failed call wrote into the result";
+  } else if (!gather(result_data, layouts.result, &outcome.result)) {
+    outcome.damage = "written between the elements of the result";
+  }
+  if (!result_.surroundings_intact()) outcome.damage = "written outside the result";
+  if (!first_.surroundings_intact() || !second_.surroundings_intact()) outcome.damage = "written around an operand";
+  if (uses_workspace && !workspace_.surroundings_intact()) outcome.damage = "written outside the workspace";
+  std::vector<float> after;
+  gather(first_data, layouts.first, &after);
+  bool same = after.size() == first.size() &&
+              (after.empty() || std::memcmp(after.data(), first.data(), after.size() * sizeof(float)) == 0);
+  gather(second_data, layouts.second, &after);
+  same = same && after.size() == second.size() &&
+         (after.empty() || std::memcmp(after.data(), second.data(), after.size() * sizeof(float)) == 0);
+  if (!same) outcome.damage = "an operand was written";
+  return outcome;
+}
+
+std::string Repro::to_string() const {
+  std::string text = "test_fuzz --problem \"" + problem->to_string() + "\" --seed " + std::to_string(seed) +
+                     " --threads " + std::to_string(num_threads);
+  if (!kernel.empty()) text += " --kernel " + kernel;
+  return text;
+}
+
+::testing::AssertionResult equals_expected(const Outcome &outcome, const std::vector<double> &expected,
+                                           const Repro &repro) {
+  return compare(outcome, expected, repro, [](float got, double want) { return static_cast<double>(got) == want; });
+}
+
+::testing::AssertionResult same_bits(const Outcome &outcome, const std::vector<float> &expected, const Repro &repro) {
+  return compare(outcome, expected, repro,
+                 [](float got, float want) { return std::memcmp(&got, &want, sizeof got) == 0; });
+}
+
+void Tally::add_kernel(const std::string &name) {
+  if (name.empty()) return;  // nothing was to be added up, and no kernel ran
+  if (std::find(kernels.begin(), kernels.end(), name) == kernels.end()) kernels.push_back(name);
+}
+
+void Tally::add_skipped(const std::string &name) {
+  if (std::find(skipped.begin(), skipped.end(), name) == skipped.end()) skipped.push_back(name);
+}
+
+Tally &tally() {
+  static Tally instance;
+  return instance;
+}
+
+}  // namespace convgrad::test

@@ -1,0 +1,120 @@
+// Runs one problem through the public API in guarded memory and judges what came out.
+#ifndef CONVGRAD_TESTS_SUPPORT_RUN_H
+#define CONVGRAD_TESTS_SUPPORT_RUN_H
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "support/api.h"
+#include "support/guarded_buffer.h"
+#include "support/problem.h"
+
+namespace convgrad::test {
+
+// Operands and result in logical order.
+struct Data {
+  std::vector<float> first, second;
+  std::vector<double> expected;
+};
+
+// Integers in [-max_abs, max_abs]; the same for the same seed on every machine.
+std::vector<float> random_integers(int64_t size, uint64_t seed, int max_abs = 4);
+// Multiples of 2^-23 in [-1, 1).
+std::vector<float> random_reals(int64_t size, uint64_t seed);
+
+std::vector<double> reference_result(const Problem &problem, const std::vector<float> &first,
+                                     const std::vector<float> &second);
+// Aborts where a float32 sum might round.
+Data integer_data(const Problem &problem, uint64_t seed);
+Data real_data(const Problem &problem, uint64_t seed);
+
+// integer_data, computed once a problem and seed.
+class DataCache {
+ public:
+  const Data &get(const Problem &problem, uint64_t seed);
+
+ private:
+  std::unordered_map<std::string, Data> data_;
+};
+
+enum class Workspace { kExact, kNone };
+enum class Entry { kPlan, kFunction };
+
+struct RunOptions {
+  Placement placement = Placement::kBeforeGuard;
+  Workspace workspace = Workspace::kExact;  // for plans
+  Entry entry = Entry::kPlan;
+};
+
+struct Outcome {
+  convgrad_status status = CONVGRAD_OK;
+  std::string message;        // of a failure
+  std::string kernel;         // of a plan
+  std::string damage;         // what was written that must not be, or ""
+  std::vector<float> result;  // in logical order
+};
+
+// Not for use by two threads at once.
+class Runner {
+ public:
+  Runner() = default;
+  ~Runner();
+  Runner(const Runner &) = delete;
+  Runner &operator=(const Runner &) = delete;
+
+  Outcome run(const convgrad_context *context, const Problem &problem, const std::vector<float> &first,
+              const std::vector<float> &second, const RunOptions &options = {});
+
+ private:
+  GuardedBuffer first_, second_, result_, workspace_;
+  char running_[320] = "";  // what a crash report names
+};
+
+// From here on a crash names the problem and the kernel that were running.
+void install_crash_report();
+
+// How to run a failed case again.
+struct Repro {
+  const Problem *problem;
+  std::string kernel;  // "": chosen by the library
+  uint64_t seed = 0;
+  int num_threads = 1;
+  std::string to_string() const;
+};
+
+// OK, nothing damaged, every element equal to what is expected.
+::testing::AssertionResult equals_expected(const Outcome &outcome, const std::vector<double> &expected,
+                                           const Repro &repro);
+// OK, nothing damaged, the same bits.
+::testing::AssertionResult same_bits(const Outcome &outcome, const std::vector<float> &expected, const Repro &repro);
+
+// What a binary tried; printed when it ends.
+struct Tally {
+  int64_t problems = 0;  // runs that were judged
+  int64_t refused = 0;   // UNSUPPORTED by a kernel that was forced
+  std::vector<std::string> kernels;
+  std::vector<std::string> skipped;
+  void add_kernel(const std::string &name);
+  void add_skipped(const std::string &name);
+};
+Tally &tally();
+
+// Command line of every test binary.
+struct TestOptions {
+  std::string problem;
+  std::string kernel;
+  uint64_t seed = 0;
+  bool has_seed = false;
+  int num_threads = 1;
+  double seconds = 20;
+  int every = 1;  // take one problem in so many of a shape list
+};
+const TestOptions &test_options();
+
+}  // namespace convgrad::test
+
+#endif  // CONVGRAD_TESTS_SUPPORT_RUN_H

@@ -1,0 +1,198 @@
+// Many threads in the library at once. Also linked with the runtime under ThreadSanitizer.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/run.h"
+#include "threads/shuffled_pool.h"
+
+namespace convgrad::test {
+namespace {
+
+constexpr int kCallers = 16;
+constexpr int kRepeats = 6;
+constexpr uint64_t kSeed = 13;
+
+const char *const kShapes[] = {
+    "all n2 h9 w11 c20 k24 r3x3 pSAME",
+    "all n2 h10 w11 c20 k24 r3x3 s2x2 pSAME",
+    "all n2 h14 w9 c33 k40 r1x1",
+    "all n2 h9 w8 c6 k4 g2 r3x3 d2x1 pSAME NCHW",
+};
+
+std::vector<Problem> problems() {
+  std::vector<Problem> all;
+  for (const char *line : kShapes) {
+    std::string error;
+    for (const Problem &problem : expand_shapes(line, &error)) all.push_back(problem);
+  }
+  return all;
+}
+
+void in_threads(int count, const std::function<void(int)> &work) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i) threads.emplace_back(work, i);
+  for (std::thread &thread : threads) thread.join();
+}
+
+struct FreeDeleter {
+  void operator()(void *pointer) const { std::free(pointer); }
+};
+
+// One plan, used by all callers at once with their own results and workspaces.
+void share_a_plan(const convgrad_context *context, const Problem &problem) {
+  const Data data = integer_data(problem, kSeed);
+  Layouts layouts = layouts_of(problem);
+  const auto place = [](const Layout &layout, const std::vector<float> &values) {
+    std::vector<float> memory(values.size());
+    const std::vector<int64_t> offsets = layout.offsets();
+    for (size_t i = 0; i < values.size(); ++i) memory[static_cast<size_t>(offsets[i])] = values[i];
+    return memory;
+  };
+  const std::vector<float> first = place(layouts.first, data.first);
+  const std::vector<float> second = place(layouts.second, data.second);
+  const convgrad_tensor a = layouts.first.tensor(nullptr);
+  const convgrad_tensor b = layouts.second.tensor(nullptr);
+  const convgrad_tensor c = layouts.result.tensor(nullptr);
+  const convgrad_conv2d_attrs attrs = problem.attrs();
+  convgrad_plan *raw = nullptr;
+  ASSERT_EQ(convgrad_plan_create(context, problem.op, &attrs, &a, &b, &c, &raw), CONVGRAD_OK) << convgrad_last_error();
+  const Plan plan(raw);
+  tally().add_kernel(convgrad_plan_kernel(raw));
+  const std::vector<int64_t> offsets = layouts.result.offsets();
+  std::atomic<int> failed{0};
+  std::atomic<int> wrong{0};
+  in_threads(kCallers, [&](int caller) {
+    const std::unique_ptr<void, FreeDeleter> workspace(std::aligned_alloc(
+        CONVGRAD_WORKSPACE_ALIGNMENT, convgrad_plan_workspace_size(raw) + CONVGRAD_WORKSPACE_ALIGNMENT));
+    std::vector<float> result(offsets.size());
+    for (int repeat = 0; repeat < kRepeats; ++repeat) {
+      std::fill(result.begin(), result.end(), 0.5f);
+      // Some calls get their scratch from the library.
+      void *scratch = (caller + repeat) % 4 == 0 ? nullptr : workspace.get();
+      failed += convgrad_plan_run(raw, first.data(), second.data(), result.data(), scratch) != CONVGRAD_OK;
+      for (size_t i = 0; i < offsets.size(); ++i) {
+        wrong += static_cast<double>(result[static_cast<size_t>(offsets[i])]) != data.expected[i];
+      }
+    }
+  });
+  EXPECT_EQ(failed, 0) << problem.to_string();
+  EXPECT_EQ(wrong, 0) << problem.to_string();
+  tally().problems += kCallers * kRepeats;
+}
+
+TEST(Concurrency, SharedPlanOnTheLibrarysThreads) {
+  for (int threads : {1, 2, 4}) {
+    const Context context = make_context("", threads);
+    ASSERT_NE(context, nullptr) << convgrad_last_error();
+    for (const Problem &problem : problems()) share_a_plan(context.get(), problem);
+  }
+}
+
+TEST(Concurrency, SharedPlanOnTheApplicationsThreads) {
+  ShuffledPool pool(1);
+  convgrad_context_options options = convgrad_context_options_default();
+  options.num_threads = 3;
+  options.parallel_for = ShuffledPool::parallel_for;
+  options.pool = &pool;
+  const Context context = make_context(options);
+  ASSERT_NE(context, nullptr) << convgrad_last_error();
+  for (const Problem &problem : problems()) share_a_plan(context.get(), problem);
+  EXPECT_GT(pool.calls(), 0u);
+}
+
+// The process-wide default context at its first use, by all callers at once, in functions and plans.
+TEST(Concurrency, DefaultContext) {
+  const std::vector<Problem> all = problems();
+  std::vector<Data> data;
+  for (const Problem &problem : all) data.push_back(integer_data(problem, kSeed));
+  std::atomic<int> wrong{0};
+  in_threads(kCallers, [&](int caller) {
+    Runner runner;
+    for (size_t i = 0; i < all.size(); ++i) {
+      const size_t at = (i + static_cast<size_t>(caller)) % all.size();
+      RunOptions how;
+      how.entry = caller % 2 == 0 ? Entry::kFunction : Entry::kPlan;
+      const Outcome outcome = runner.run(nullptr, all[at], data[at].first, data[at].second, how);
+      wrong += !equals_expected(outcome, data[at].expected, {&all[at], "", kSeed, 0});
+    }
+  });
+  EXPECT_EQ(wrong, 0);
+  tally().problems += kCallers * static_cast<int64_t>(all.size());
+}
+
+TEST(Concurrency, ContextsComeAndGo) {
+  const std::vector<Problem> all = problems();
+  std::vector<Data> data;
+  for (const Problem &problem : all) data.push_back(integer_data(problem, kSeed));
+  std::atomic<int> wrong{0};
+  in_threads(8, [&](int caller) {
+    Runner runner;
+    for (int repeat = 0; repeat < 8; ++repeat) {
+      const size_t at = static_cast<size_t>(caller + repeat) % all.size();
+      const Context context = make_context("", 1 + (caller + repeat) % 4);
+      if (context == nullptr) {
+        ++wrong;
+        continue;
+      }
+      const Outcome outcome = runner.run(context.get(), all[at], data[at].first, data[at].second);
+      wrong += !equals_expected(outcome, data[at].expected, {&all[at], "", kSeed, 0});
+    }
+  });
+  EXPECT_EQ(wrong, 0);
+  tally().problems += 64;
+}
+
+// A plan keeps what it needs of its context.
+TEST(Concurrency, PlansOutliveTheirContext) {
+  for (const Problem &problem : problems()) {
+    Context context = make_context("", 3);
+    ASSERT_NE(context, nullptr) << convgrad_last_error();
+    const Layouts layouts = layouts_of(problem);
+    const convgrad_tensor a = layouts.first.tensor(nullptr);
+    const convgrad_tensor b = layouts.second.tensor(nullptr);
+    const convgrad_tensor c = layouts.result.tensor(nullptr);
+    const convgrad_conv2d_attrs attrs = problem.attrs();
+    convgrad_plan *raw = nullptr;
+    ASSERT_EQ(convgrad_plan_create(context.get(), problem.op, &attrs, &a, &b, &c, &raw), CONVGRAD_OK);
+    const Plan plan(raw);
+    context.reset();
+    const std::vector<float> first(static_cast<size_t>(layouts.first.size()), 1.0f);
+    const std::vector<float> second(static_cast<size_t>(layouts.second.size()), 1.0f);
+    std::vector<float> result(static_cast<size_t>(layouts.result.size()), -1.0f);
+    ASSERT_EQ(convgrad_plan_run(raw, first.data(), second.data(), result.data(), nullptr), CONVGRAD_OK)
+        << convgrad_last_error();
+    const std::vector<double> expected = reference_result(problem, first, second);
+    const std::vector<int64_t> offsets = layouts.result.offsets();
+    for (size_t i = 0; i < offsets.size(); ++i) {
+      ASSERT_EQ(result[static_cast<size_t>(offsets[i])], expected[i]) << problem.to_string();
+    }
+    ++tally().problems;
+  }
+}
+
+TEST(Concurrency, LastErrorIsTheThreadsOwn) {
+  std::atomic<int> wrong{0};
+  in_threads(8, [&](int caller) {
+    if (std::string(convgrad_last_error()) != "") ++wrong;
+    for (int repeat = 0; repeat < 50; ++repeat) {
+      convgrad_context_options options = convgrad_context_options_default();
+      const std::string name = "no_such_kernel_" + std::to_string(caller);
+      options.kernel = name.c_str();
+      convgrad_context *context = nullptr;
+      if (convgrad_context_create(&options, &context) == CONVGRAD_OK) ++wrong;
+      if (std::string(convgrad_last_error()).find(name) == std::string::npos) ++wrong;
+    }
+  });
+  EXPECT_EQ(wrong, 0);
+}
+
+}  // namespace
+}  // namespace convgrad::test

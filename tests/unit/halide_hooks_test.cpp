@@ -1,0 +1,164 @@
+// The hooks that kernels call, as a kernel calls them.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <set>
+#include <vector>
+
+#include "call_context.h"
+#include "thread_pool.h"
+
+extern "C" {
+void *halide_malloc(void *user_context, size_t bytes);
+void halide_free(void *user_context, void *pointer);
+int halide_do_par_for(void *user_context, int (*task)(void *, int, uint8_t *), int min, int size, uint8_t *closure);
+int halide_error_out_of_memory(void *user_context);
+int halide_error_buffer_argument_is_null(void *user_context, const char *name);
+}
+
+namespace convgrad {
+namespace {
+
+constexpr size_t slot_bytes = 1024;
+
+// A call with some threads, of our own or the application's, and a slot of scratch for each.
+class HalideHooks : public ::testing::Test {
+ protected:
+  void SetUp() override { pool = create_thread_pool({nullptr, nullptr, nullptr}, 3); }
+  void TearDown() override { release_thread_pool(pool); }
+
+  struct Call {
+    Call(int threads, void (*parallel_for)(void *, void (*)(void *, int64_t), void *, int64_t), void *pool)
+        : parallel{threads, parallel_for, pool},
+          scratch(workspace, slot_bytes),
+          context{&parallel, &scratch, workspace, slot_bytes} {}
+    alignas(64) char workspace[8 * slot_bytes];
+    Parallel parallel;
+    ScratchStack scratch;
+    CallContext context;
+  };
+
+  ThreadPool *pool;
+};
+
+struct Loop {
+  std::atomic<int> calls[100] = {};
+  std::atomic<int> inner_calls{0};
+  std::atomic<int> broken{0};
+  int fail_at = -1;
+};
+
+Loop *loop_of(uint8_t *closure) { return *reinterpret_cast<Loop **>(closure); }
+
+int body(void *user_context, int index, uint8_t *closure) {
+  Loop *loop = loop_of(closure);
+  ++loop->calls[index];
+  // Scratch of its own: nobody else writes here meanwhile.
+  char *block = static_cast<char *>(halide_malloc(user_context, 512));
+  if (block == nullptr) return halide_error_out_of_memory(user_context);
+  memset(block, index, 512);
+  for (int i = 0; i < 512; ++i) {
+    if (block[i] != static_cast<char>(index)) ++loop->broken;
+  }
+  halide_free(user_context, block);
+  return index == loop->fail_at ? -77 : 0;
+}
+
+TEST_F(HalideHooks, EachIndexOnce) {
+  for (int threads : {1, 2, 4}) {
+    for (int min : {0, 5}) {
+      Call call(threads, thread_pool_parallel_for, pool);
+      Loop loop, *closure = &loop;
+      EXPECT_EQ(halide_do_par_for(&call.context, body, min, 90, reinterpret_cast<uint8_t *>(&closure)), 0);
+      for (int i = 0; i < 100; ++i) EXPECT_EQ(loop.calls[i].load(), i >= min && i < min + 90 ? 1 : 0) << i;
+      EXPECT_EQ(loop.broken.load(), 0);
+      EXPECT_EQ(call.scratch.used(), 0u);
+    }
+  }
+}
+
+TEST_F(HalideHooks, TasksGoAboveWhatTheirCallerHolds) {
+  Call call(4, thread_pool_parallel_for, pool);
+  char *held = static_cast<char *>(halide_malloc(&call.context, 128));
+  ASSERT_NE(held, nullptr);
+  memset(held, 123, 128);
+  Loop loop, *closure = &loop;
+  EXPECT_EQ(halide_do_par_for(&call.context, body, 0, 50, reinterpret_cast<uint8_t *>(&closure)), 0);
+  for (int i = 0; i < 128; ++i) ASSERT_EQ(held[i], 123);
+  halide_free(&call.context, held);
+  EXPECT_EQ(call.scratch.used(), 0u);
+}
+
+TEST_F(HalideHooks, AnErrorIsTheResult) {
+  for (int threads : {1, 4}) {
+    Call call(threads, thread_pool_parallel_for, pool);
+    Loop loop, *closure = &loop;
+    loop.fail_at = 20;
+    EXPECT_EQ(halide_do_par_for(&call.context, body, 0, 90, reinterpret_cast<uint8_t *>(&closure)), -77);
+    EXPECT_EQ(loop.calls[20].load(), 1);
+    EXPECT_LT(loop.calls[89].load(), 2);
+  }
+}
+
+// What the application's parallel_for was asked.
+struct Injected {
+  std::vector<int64_t> counts;
+  int depth = 0;
+};
+
+void injected_parallel_for(void *pool, void (*task)(void *arg, int64_t index), void *arg, int64_t count) {
+  Injected *injected = static_cast<Injected *>(pool);
+  injected->counts.push_back(count);
+  EXPECT_EQ(injected->depth++, 0) << "called from inside a task";
+  for (int64_t i = count - 1; i >= 0; --i) task(arg, i);
+  --injected->depth;
+}
+
+TEST_F(HalideHooks, AnInjectedParallelForGetsAtMostNumThreadsTasks) {
+  Injected injected;
+  Call call(5, injected_parallel_for, &injected);
+  Loop loop, *closure = &loop;
+  EXPECT_EQ(halide_do_par_for(&call.context, body, 0, 90, reinterpret_cast<uint8_t *>(&closure)), 0);
+  EXPECT_EQ(halide_do_par_for(&call.context, body, 0, 3, reinterpret_cast<uint8_t *>(&closure)), 0);
+  EXPECT_EQ(injected.counts, (std::vector<int64_t>{5, 3}));
+  EXPECT_EQ(loop.calls[89].load(), 1);
+  EXPECT_EQ(loop.calls[2].load(), 2);
+}
+
+int nested_body(void *user_context, int, uint8_t *closure) {
+  return halide_do_par_for(
+      user_context,
+      [](void *context, int, uint8_t *inner) {
+        ++loop_of(inner)->inner_calls;
+        EXPECT_EQ(static_cast<CallContext *>(context)->parallel, nullptr);
+        return 0;
+      },
+      0, 7, closure);
+}
+
+TEST_F(HalideHooks, NestedLoopsAreSerial) {
+  Injected injected;
+  Call call(4, injected_parallel_for, &injected);
+  Loop loop, *closure = &loop;
+  EXPECT_EQ(halide_do_par_for(&call.context, nested_body, 0, 10, reinterpret_cast<uint8_t *>(&closure)), 0);
+  EXPECT_EQ(loop.inner_calls.load(), 70);
+  EXPECT_EQ(injected.counts, std::vector<int64_t>{4});
+}
+
+TEST_F(HalideHooks, ALoopOfOneLeavesTheThreadsToTheLoopInside) {
+  Injected injected;
+  Call call(4, injected_parallel_for, &injected);
+  Loop loop, *closure = &loop;
+  EXPECT_EQ(halide_do_par_for(&call.context, nested_body, 0, 1, reinterpret_cast<uint8_t *>(&closure)), 0);
+  EXPECT_EQ(loop.inner_calls.load(), 7);
+  EXPECT_EQ(injected.counts, std::vector<int64_t>{4});
+}
+
+TEST_F(HalideHooks, ErrorsAreCodes) {
+  EXPECT_EQ(halide_error_out_of_memory(nullptr), -11);
+  EXPECT_EQ(halide_error_buffer_argument_is_null(nullptr, "x"), -12);
+}
+
+}  // namespace
+}  // namespace convgrad

@@ -1,0 +1,131 @@
+#include "thread_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <set>
+#include <thread>
+#include <vector>
+
+namespace convgrad {
+namespace {
+
+const Memory c_library = {nullptr, nullptr, nullptr};
+
+struct Counts {
+  explicit Counts(size_t size) : calls(size) {}
+  std::vector<std::atomic<int>> calls;
+};
+
+void count_call(void *arg, int64_t index) { ++static_cast<Counts *>(arg)->calls[static_cast<size_t>(index)]; }
+
+class ThreadPoolTest : public ::testing::TestWithParam<int> {
+ protected:
+  void SetUp() override {
+    pool = create_thread_pool(c_library, GetParam());
+    ASSERT_NE(pool, nullptr);
+  }
+  void TearDown() override { release_thread_pool(pool); }
+  ThreadPool *pool;
+};
+
+TEST_P(ThreadPoolTest, HasItsWorkers) { EXPECT_EQ(thread_pool_workers(pool), GetParam()); }
+
+TEST_P(ThreadPoolTest, CallsEachIndexOnce) {
+  for (int64_t count : {0, 1, 2, 3, 16, 1000}) {
+    Counts counts(static_cast<size_t>(count));
+    thread_pool_parallel_for(pool, count_call, &counts, count);
+    for (const auto &calls : counts.calls) EXPECT_EQ(calls.load(), 1);
+  }
+}
+
+TEST_P(ThreadPoolTest, ServesManyCallersAtOnce) {
+  std::vector<std::thread> callers;
+  std::atomic<int> wrong{0};
+  for (int i = 0; i < 8; ++i) {
+    callers.emplace_back([this, &wrong, i] {
+      for (int round = 0; round < 200; ++round) {
+        Counts counts(static_cast<size_t>(1 + (i + round) % 5));
+        thread_pool_parallel_for(pool, count_call, &counts, static_cast<int64_t>(counts.calls.size()));
+        for (const auto &calls : counts.calls) wrong += calls.load() != 1;
+      }
+    });
+  }
+  for (std::thread &caller : callers) caller.join();
+  EXPECT_EQ(wrong.load(), 0);
+}
+
+struct Nested {
+  ThreadPool *pool;
+  Counts counts{12};
+};
+
+TEST_P(ThreadPoolTest, ACallFromATaskEnds) {
+  Nested nested = {pool};
+  thread_pool_parallel_for(
+      pool,
+      [](void *arg, int64_t) {
+        Nested *n = static_cast<Nested *>(arg);
+        thread_pool_parallel_for(n->pool, count_call, &n->counts, 12);
+      },
+      &nested, 4);
+  for (const auto &calls : nested.counts.calls) EXPECT_EQ(calls.load(), 4);
+}
+
+TEST_P(ThreadPoolTest, LivesUntilItsLastReference) {
+  retain_thread_pool(pool);
+  release_thread_pool(pool);
+  Counts counts(4);
+  thread_pool_parallel_for(pool, count_call, &counts, 4);
+  for (const auto &calls : counts.calls) EXPECT_EQ(calls.load(), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Workers, ThreadPoolTest, ::testing::Values(0, 1, 2, 7));
+
+TEST(ThreadPool, WorkersShareTheTasks) {
+  ThreadPool *pool = create_thread_pool(c_library, 1);
+  ASSERT_NE(pool, nullptr);
+  // Each of the two waits for the other, which one thread alone could not outlive.
+  std::atomic<int> arrived{0};
+  thread_pool_parallel_for(
+      pool,
+      [](void *arg, int64_t) {
+        auto *count = static_cast<std::atomic<int> *>(arg);
+        ++*count;
+        while (count->load() < 2) std::this_thread::yield();
+      },
+      &arrived, 2);
+  EXPECT_EQ(arrived.load(), 2);
+  release_thread_pool(pool);
+}
+
+TEST(ThreadPool, MemoryComesFromTheAllocator) {
+  struct Log {
+    int live = 0, total = 0;
+    bool fails = false;
+  } log;
+  const Memory memory = {[](void *arg, size_t bytes, size_t alignment) -> void * {
+                           Log *l = static_cast<Log *>(arg);
+                           if (l->fails) return nullptr;
+                           ++l->live;
+                           ++l->total;
+                           void *block = nullptr;
+                           return posix_memalign(&block, alignment, bytes) == 0 ? block : nullptr;
+                         },
+                         [](void *arg, void *block) {
+                           --static_cast<Log *>(arg)->live;
+                           free(block);
+                         },
+                         &log};
+  release_thread_pool(create_thread_pool(memory, 2));
+  EXPECT_EQ(log.total, 1);
+  EXPECT_EQ(log.live, 0);
+  log.fails = true;
+  EXPECT_EQ(create_thread_pool(memory, 2), nullptr);
+  retain_thread_pool(nullptr);
+  release_thread_pool(nullptr);
+}
+
+}  // namespace
+}  // namespace convgrad
