@@ -1,7 +1,7 @@
 # Sourced by the commands: installs what is missing and puts the pinned tools on PATH. Cheap when nothing is missing.
 #   need_packages PACKAGE...   Debian packages that the command needs; installs them with apt-get as root
 #   need_tools                 CMake, Ninja and Halide of requirements.txt in build/env
-#   configure PRESET [ARG...]  runs CMake unless nothing changed since the last time
+#   configure PRESET [ARG...]  runs CMake
 # After need_tools HALIDE_ROOT and JOBS are set.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -51,7 +51,10 @@ need_tools() {
 configure() {
   local preset=$1
   shift
-  (cd "$ROOT" && cmake --preset "$preset" -DCMAKE_PREFIX_PATH="$HALIDE_ROOT" \
+  # The packages inside the wheel; those at the environment's top ask for Python's headers too.
+  (cd "$ROOT" && cmake --preset "$preset" -DHalide_DIR="$HALIDE_ROOT/lib64/cmake/Halide" \
+    -DHalideHelpers_DIR="$HALIDE_ROOT/lib64/cmake/HalideHelpers" \
     -DPython3_EXECUTABLE="$BUILD/env/bin/python3" "$@") >"$BUILD/configure.log" 2>&1 ||
     { tail -n 40 "$BUILD/configure.log" >&2; die "CMake could not configure (all of its output: $BUILD/configure.log)"; }
+  grep -m1 "kernels in" "$BUILD/configure.log" | sed 's/^-- //; s/:$/, listed in '"${BUILD//\//\\/}"'\/configure.log/'
 }

@@ -1,7 +1,11 @@
 #include "fma_peak.h"
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
+#include <thread>
+#include <vector>
 
 #include "fma_peak_loops.h"
 
@@ -19,19 +23,35 @@ const FmaLoop *loop_for(const std::string &target) {
 
 }  // namespace
 
-double measure_fma_peak(const std::string &target) {
+double measure_fma_peak(const std::string &target, int threads) {
   using Clock = std::chrono::steady_clock;
   const FmaLoop *loop = loop_for(target);
   if (loop == nullptr) return 0;
   constexpr int64_t kRounds = 400000;  // about 1 ms, as long as a small layer: a blip of the clock counts for neither
-  volatile float sink = loop->run(kRounds / 8);  // warms up
+  constexpr int kBursts = 4;
+  std::vector<std::array<double, kBursts>> rates(static_cast<size_t>(threads));
+  std::atomic<int> arrived{0};
+  auto work = [&](int thread) {
+    volatile float sink = loop->run(kRounds / 8);  // warms up
+    for (int burst = 0; burst < kBursts; ++burst) {
+      ++arrived;
+      while (arrived.load() < threads * (burst + 1)) std::this_thread::yield();
+      const auto start = Clock::now();
+      sink = loop->run(kRounds);
+      const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+      rates[static_cast<size_t>(thread)][static_cast<size_t>(burst)] = loop->flops_per_round * kRounds / seconds * 1e-9;
+    }
+    (void)sink;
+  };
+  std::vector<std::thread> others;
+  for (int thread = 1; thread < threads; ++thread) others.emplace_back(work, thread);
+  work(0);
+  for (std::thread &other : others) other.join();
   double peak = 0;
-  for (int burst = 0; burst < 4; ++burst) {
-    const auto start = Clock::now();
-    sink = loop->run(kRounds);
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    peak = std::max(peak, loop->flops_per_round * kRounds / seconds * 1e-9);
+  for (size_t burst = 0; burst < kBursts; ++burst) {
+    double all = 0;
+    for (const auto &thread : rates) all += thread[burst];
+    peak = std::max(peak, all);
   }
-  (void)sink;
   return peak;
 }

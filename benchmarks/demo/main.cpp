@@ -163,7 +163,7 @@ void measure(Gradient &gradient, const Options &options, Result &outcome, double
   constexpr double kPeakEvery = 0.05;  // seconds
   const convgrad_kernel_info *info = find_kernel(outcome.kernel);
   const std::string target = info != nullptr ? info->target : "";
-  outcome.peak = measure_fma_peak(target);
+  outcome.peak = measure_fma_peak(target, options.threads);
   std::vector<double> runs;
   const auto start = Clock::now();
   auto latest_peak = start;
@@ -176,11 +176,11 @@ void measure(Gradient &gradient, const Options &options, Result &outcome, double
       return;
     }
     if (seconds_since(latest_peak) > kPeakEvery) {
-      outcome.peak = std::max(outcome.peak, measure_fma_peak(target));
+      outcome.peak = std::max(outcome.peak, measure_fma_peak(target, options.threads));
       latest_peak = Clock::now();
     }
   } while (runs.size() < 3 || seconds_since(start) < options.seconds);
-  outcome.peak = std::max(outcome.peak, measure_fma_peak(target)) * options.threads;
+  outcome.peak = std::max(outcome.peak, measure_fma_peak(target, options.threads));
 
   std::sort(runs.begin(), runs.end());
   outcome.runs = runs.size();
@@ -346,8 +346,8 @@ int run(const Options &options) {
   std::printf(
       "\nms: the best of the runs in %.2g s, packing included; GFLOP/s: of the direct method's multiply-adds that meet "
       "no\n"
-      "padding; peak: multiply-adds on registers in the kernel's instruction set, one core's measured beside each row\n"
-      "times the threads; error: of the sum of the products' absolute values.\n",
+      "padding; peak: multiply-adds on registers in the kernel's instruction set, measured beside each row on as many\n"
+      "threads; error: of the sum of the products' absolute values.\n",
       options.seconds);
   if (!options.json.empty()) write_json(options, cpu, results);
   return summarize(results, options) ? 0 : 1;
