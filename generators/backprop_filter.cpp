@@ -46,12 +46,8 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
     stages.input_panel = input_panel;
     stages.gradient_panel = gradient_panel;
     stages.k = k, stages.c = c, stages.s = s, stages.r = r, stages.x = x, stages.y = y, stages.n = n;
-    if (direct()) {
-      stages.panel_width = [this](int w) { return panel_extent(w, stride_width, filter_width); };
-      stages.panel_height = [this](int h) { return panel_extent(h, stride_height, filter_height); };
-    } else {
-      stages.panel_of_one_tap = true;
-      stages.panel_width = stages.panel_height = [](int outputs) { return outputs; };
+    set_panel_under_filter(&stages);
+    if (!direct()) {
       stages.input_contiguous = input.dim(0).stride() == 1;
       stages.gradient_contiguous = out_backprop.dim(0).stride() == 1;
     }

@@ -105,13 +105,10 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
     stages.filter_panel = phase.filter_panel;
     stages.image_panel = phase.image_panel;
     stages.channel = c, stages.reduced = k, stages.x = x, stages.y = y, stages.n = n, stages.s = s, stages.r = r;
-    if (direct()) {
-      const int taps_x = phase.taps_x, taps_y = phase.taps_y;
-      stages.panel_width = [taps_x](int w) { return w + taps_x - 1; };
-      stages.panel_height = [taps_y](int h) { return h + taps_y - 1; };
-    } else {
-      stages.panel_of_one_tap = true;
-      stages.panel_width = stages.panel_height = [](int outputs) { return outputs; };
+    const int taps_x = phase.taps_x, taps_y = phase.taps_y;
+    set_panel_size(
+        &stages, [taps_x](int w) { return w + taps_x - 1; }, [taps_y](int h) { return h + taps_y - 1; });
+    if (!direct()) {
       stages.image_contiguous = out_backprop.dim(0).stride() == 1;
       stages.filter_contiguous = filter.dim(0).stride() == 1;
     }

@@ -46,12 +46,8 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
     stages.filter_panel = filter_panel;
     stages.image_panel = image_panel;
     stages.channel = k, stages.reduced = c, stages.x = q, stages.y = p, stages.n = n, stages.s = s, stages.r = r;
-    if (direct()) {
-      stages.panel_width = [this](int w) { return panel_extent(w, stride_width, filter_width); };
-      stages.panel_height = [this](int h) { return panel_extent(h, stride_height, filter_height); };
-    } else {
-      stages.panel_of_one_tap = true;
-      stages.panel_width = stages.panel_height = [](int outputs) { return outputs; };
+    set_panel_under_filter(&stages);
+    if (!direct()) {
       stages.image_contiguous = input.dim(0).stride() == 1;
       stages.filter_contiguous = filter.dim(0).stride() == 1;
     }

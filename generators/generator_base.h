@@ -4,7 +4,9 @@
 
 #include <Halide.h>
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "generators/scratch_size.h"
@@ -41,6 +43,22 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     return one_tap(taps) ? outputs : (outputs - 1) * stride + taps;
   }
 
+  // How large a panel under a block of outputs is: as given for a direct algorithm; one of a single tap has the block's
+  // own size.
+  template <typename Stages>
+  void set_panel_size(Stages *stages, std::function<int(int)> width, std::function<int(int)> height) const {
+    stages->panel_of_one_tap = !direct();
+    const auto same = [](int outputs) { return outputs; };
+    stages->panel_width = direct() ? std::move(width) : same;
+    stages->panel_height = direct() ? std::move(height) : same;
+  }
+  template <typename Stages>
+  void set_panel_under_filter(Stages *stages) const {
+    set_panel_size(
+        stages, [this](int w) { return panel_extent(w, stride_width, filter_width); },
+        [this](int h) { return panel_extent(h, stride_height, filter_height); });
+  }
+
   // Direct kernels read and write whole vectors of channels, generic ones take every layout.
   template <typename Buffer>
   void set_layout(Buffer &buffer) const {
@@ -61,8 +79,8 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     }
   }
 
-  // The tensor, and zero where one of these dimensions leaves it; the others are trusted to stay inside. (Images: bounds
-  // inference overestimates a block of several of them.)
+  // The tensor, and zero where one of these dimensions leaves it; the others are trusted to stay inside. (Images:
+  // bounds inference overestimates a block of several of them.)
   template <typename Buffer>
   static Halide::Func zero_outside(Buffer &buffer, const std::vector<int> &dimensions) {
     Halide::Region bounds(4);
