@@ -51,7 +51,11 @@ function(convgrad_export_only target list)
   list(JOIN functions ";\n    " functions)
   set(script ${PROJECT_BINARY_DIR}/${target}.version)
   file(CONFIGURE OUTPUT ${script} CONTENT "{\n  global:\n    @functions@;\n  local: *;\n};\n" @ONLY)
-  target_link_options(${target} PRIVATE -Wl,--version-script=${script} -Wl,--no-undefined -Wl,-Bsymbolic)
+  # nodelete: the default context's threads never end.
+  target_link_options(${target} PRIVATE -Wl,--version-script=${script} -Wl,-Bsymbolic -Wl,-z,nodelete)
+  if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")  # sanitizers leave their runtime to the executable
+    target_link_options(${target} PRIVATE -Wl,--no-undefined)
+  endif()
   set_target_properties(${target} PROPERTIES LINK_DEPENDS ${script})
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${list})
 endfunction()

@@ -7,7 +7,7 @@
 namespace convgrad::test {
 namespace {
 
-const char *const kProblems[] = {
+const std::vector<std::string> kProblems = {
     "n2 h56 w56 c64 r3x3 k64 pSAME",
     "n1 h28 w28 c128 r3x3 k128 pSAME",
     "n2 h14 w14 c256 r3x3 k256 pSAME",
@@ -23,6 +23,8 @@ const char *const kProblems[] = {
     "n2 h30 w29 c24 r3x3 k40 pSAME NCHW",
     "n3 h40 w37 c17 r4x3 k29 s3x2 d2x3 p5,0,4,1",
     "n1 h1 w3000 c31 r1x9 k33 s1x2 p0,0,4,4",
+    "n6 h30 w31 c67 k130 fixed pSAME",
+    "n5 h14 w13 c130 k70 fixed pSAME",
 };
 
 int64_t dot(const std::vector<float> &a, const std::vector<float> &b) {
@@ -58,18 +60,17 @@ TEST_P(Adjoint, DotProductsAgree) {
     GTEST_SKIP() << convgrad_last_error();
   }
   uint64_t seed = 1;
-  for (const char *line : kProblems) {
-    SCOPED_TRACE(std::string(line) + ", seed " + std::to_string(seed) + ", target " + target);
-    std::string error;
-    const std::optional<Problem> problem = parse_problem(std::string("conv2d ") + line, &error);
-    ASSERT_TRUE(problem) << error;
-    const reference::Sizes sizes = problem->sizes();
+  std::vector<std::string> lines;
+  for (const std::string &line : kProblems) lines.push_back("conv2d " + line);
+  for (const Problem &problem : expand_all(lines)) {
+    SCOPED_TRACE(problem.to_string() + ", seed " + std::to_string(seed) + ", target " + target);
+    const reference::Sizes sizes = problem.sizes();
     const std::vector<float> x = random_integers(sizes.input_size(), seed++);
     const std::vector<float> w = random_integers(sizes.filter_size(), seed++);
     const std::vector<float> dy = random_integers(sizes.output_size(), seed++);
-    const std::vector<float> y = run(context.get(), *problem, CONVGRAD_OP_CONV2D, x, w);
-    const std::vector<float> dx = run(context.get(), *problem, CONVGRAD_OP_CONV2D_BACKPROP_INPUT, w, dy);
-    const std::vector<float> dw = run(context.get(), *problem, CONVGRAD_OP_CONV2D_BACKPROP_FILTER, x, dy);
+    const std::vector<float> y = run(context.get(), problem, CONVGRAD_OP_CONV2D, x, w);
+    const std::vector<float> dx = run(context.get(), problem, CONVGRAD_OP_CONV2D_BACKPROP_INPUT, w, dy);
+    const std::vector<float> dw = run(context.get(), problem, CONVGRAD_OP_CONV2D_BACKPROP_FILTER, x, dy);
     if (HasFailure()) return;
     const int64_t forward = dot(y, dy);
     EXPECT_NE(forward, 0);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,7 +71,69 @@ class EveryKernel : public KernelTest {
 TEST_P(EveryKernel, EdgeShapes) { run_list("edge.txt", 40); }
 TEST_P(EveryKernel, Tails) { run_list("tails.txt", 200); }
 
+// The word `fixed` of a shape list stands for what the names say.
+TEST_P(EveryKernel, ItsNameSaysWhatItFixes) {
+  const std::optional<FixedFilter> fixed = parse_kernel_name(kernel());
+  ASSERT_TRUE(fixed) << kernel().name;
+  const auto accepts = [&](std::array<int64_t, 2> filter, std::array<int64_t, 2> stride) {
+    Problem problem;
+    problem.op = kernel().op;
+    problem.in_height = filter[0] + 3 * stride[0];
+    problem.in_width = filter[1] + 3 * stride[1];
+    problem.in_channels = problem.out_channels = 3;
+    problem.filter_height = filter[0];
+    problem.filter_width = filter[1];
+    problem.strides = stride;
+    const Data data = integer_data(problem, kSeed);
+    Outcome outcome;
+    if (!run(problem, data.first, data.second, &outcome)) return false;
+    EXPECT_TRUE(equals_expected(outcome, data.expected, {&problem, kernel().name, kSeed, 1}));
+    return true;
+  };
+  if (fixed->any()) {
+    EXPECT_TRUE(accepts({4, 6}, {3, 2}));
+    EXPECT_TRUE(accepts({5, 1}, {1, 4}));
+    return;
+  }
+  EXPECT_TRUE(accepts(fixed->filter, fixed->stride));
+  for (size_t i = 0; i < 2; ++i) {
+    std::array<int64_t, 2> other = fixed->filter;
+    ++other[i];
+    EXPECT_FALSE(accepts(other, fixed->stride));
+    other = fixed->stride;
+    ++other[i];
+    EXPECT_FALSE(accepts(fixed->filter, other));
+  }
+}
+
 CONVGRAD_INSTANTIATE_PER_KERNEL(EveryKernel);
+
+TEST(Kernels, NamesAreRead) {
+  convgrad_kernel_info kernel = {};
+  kernel.target = "x86_64_avx2";
+  kernel.algorithm = "direct";
+  kernel.op = CONVGRAD_OP_CONV2D_BACKPROP_INPUT;
+  const std::string prefix = "conv2d_backprop_input_f32_x86_64_avx2_direct_";
+  const auto parse = [&](const std::string &name) {
+    kernel.name = name.c_str();
+    return parse_kernel_name(kernel);
+  };
+  std::optional<FixedFilter> fixed = parse(prefix + "5x11s2x1_h2w7c32_narrow");
+  ASSERT_TRUE(fixed);
+  EXPECT_EQ(fixed->filter, (std::array<int64_t, 2>{5, 11}));
+  EXPECT_EQ(fixed->stride, (std::array<int64_t, 2>{2, 1}));
+  fixed = parse(prefix + "1x3s4_h1");
+  ASSERT_TRUE(fixed);
+  EXPECT_EQ(fixed->stride, (std::array<int64_t, 2>{4, 4}));
+  fixed = parse(prefix + "any_h1");
+  ASSERT_TRUE(fixed);
+  EXPECT_TRUE(fixed->any());
+  for (const char *bad : {"", "3x3s1", "3x3_h1", "3s1_h1", "0x3s1_h1", "3x3s0_h1", "3x3s1x_h1", "anys1_h1", "any"}) {
+    EXPECT_FALSE(parse(prefix + bad)) << bad;
+  }
+  EXPECT_FALSE(parse("conv2d_f32_x86_64_avx2_direct_3x3s1_h1"));
+  EXPECT_FALSE(parse("conv2d_backprop_input_f32_x86_64_avx512_direct_3x3s1_h1"));
+}
 
 TEST(Kernels, EveryOpHasKernelsOfEveryTarget) {
   for (const std::string &target : all_targets()) {

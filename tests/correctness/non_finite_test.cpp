@@ -11,15 +11,10 @@
 namespace convgrad::test {
 namespace {
 
-const char *const kShapes[] = {
-    "all n2 h6 w7 c5 k6 r3x3 pSAME",
-    "all n2 h7 w8 c9 k17 r3x3 s2x2 pSAME",
-    "all n2 h6 w5 c18 k5 r3x3",
-    "all n2 h5 w7 c4 k9 r1x1",
-    "all n2 h6 w7 c9 k4 r1x1 s2x2",
-    "all n2 h4 w19 c4 k6 r1x1",
-    "all n2 h7 w8 c4 k6 g2 r3x3 pSAME",
-    "all n2 h9 w9 c3 k4 r3x2 s2x3 d2x1 p1,2,0,3",
+const std::vector<std::string> kShapes = {
+    "all n2 h6 w7 c5 k6 fixed pSAME",        "all n2 h7 w8 c9 k17 fixed pSAME",
+    "all n2 h+3 w+2 c18 k5 fixed",           "all n2 h7 w19 c4 k6 fixed pSAME",
+    "all n2 h7 w8 c4 k6 g2 r3x3 pSAME",      "all n2 h9 w9 c3 k4 r3x2 s2x3 d2x1 p1,2,0,3",
     "all n2 h6 w7 c5 k6 r3x3 p1,1,1,1 NCHW",
 };
 
@@ -151,26 +146,22 @@ class NonFinite : public KernelTest {
 
 TEST_P(NonFinite, ReachesWhatItContributesTo) {
   constexpr uint64_t kSeed = 7;
-  for (const char *line : kShapes) {
-    std::string error;
-    for (const Problem &problem : expand_shapes(line, &error)) {
-      if (problem.op != kernel().op) continue;
-      const Data data = integer_data(problem, kSeed);
-      const std::array<size_t, 2> sizes = {data.first.size(), data.second.size()};
-      for (size_t operand = 0; operand < 2; ++operand) {
-        for (size_t index : {size_t{0}, sizes[operand] / 3, sizes[operand] * 5 / 7, sizes[operand] - 1}) {
-          for (float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
-                               -std::numeric_limits<float>::infinity()}) {
-            check(problem, data, operand, index, poison);
-            if (HasFatalFailure()) {
-              FAIL() << problem.to_string() << " with " << poison << " at element " << index << " of operand "
-                     << operand << ", seed " << kSeed << ", kernel " << kernel().name;
-            }
+  for (const Problem &problem : expand_all(kShapes)) {
+    if (problem.op != kernel().op) continue;
+    const Data data = integer_data(problem, kSeed);
+    const std::array<size_t, 2> sizes = {data.first.size(), data.second.size()};
+    for (size_t operand = 0; operand < 2; ++operand) {
+      for (size_t index : {size_t{0}, sizes[operand] / 3, sizes[operand] * 5 / 7, sizes[operand] - 1}) {
+        for (float poison : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                             -std::numeric_limits<float>::infinity()}) {
+          check(problem, data, operand, index, poison);
+          if (HasFatalFailure()) {
+            FAIL() << problem.to_string() << " with " << poison << " at element " << index << " of operand " << operand
+                   << ", seed " << kSeed << ", kernel " << kernel().name;
           }
         }
       }
     }
-    ASSERT_EQ(error, "");
   }
   EXPECT_GT(reached_, 100);
   EXPECT_GT(spared_, 100);

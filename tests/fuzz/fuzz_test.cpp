@@ -52,17 +52,7 @@ class Fuzzer {
     }
   }
 
-  int64_t filter_size() {
-    switch (between(0, 3)) {
-      case 0:
-        return 1;
-      case 1:
-      case 2:
-        return 3;
-      default:
-        return between(0, 7);
-    }
-  }
+  int64_t filter_size() { return one_in(2) ? between(1, 3) : between(0, 7); }
 
   int64_t step() { return one_in(4) ? between(1, 6) : between(1, 2); }
 
@@ -75,10 +65,18 @@ class Fuzzer {
     p.groups = one_in(5) ? between(2, 8) : 1;
     p.in_channels = size(p.groups == 1 ? 140 : 20) * p.groups;
     p.out_channels = (one_in(60) ? 0 : size(p.groups == 1 ? 140 : 20)) * p.groups;
-    p.filter_height = filter_size();
-    p.filter_width = one_in(3) ? filter_size() : p.filter_height;
-    p.strides[0] = step();
-    p.strides[1] = one_in(3) ? step() : p.strides[0];
+    const std::vector<FixedFilter> &fixed = fixed_filters();
+    if (!fixed.empty() && !one_in(4)) {
+      const FixedFilter &one = fixed[static_cast<size_t>(between(0, static_cast<int64_t>(fixed.size()) - 1))];
+      p.filter_height = one.filter[0];
+      p.filter_width = one.filter[1];
+      p.strides = one.stride;
+    } else {
+      p.filter_height = filter_size();
+      p.filter_width = one_in(3) ? filter_size() : p.filter_height;
+      p.strides[0] = step();
+      p.strides[1] = one_in(3) ? step() : p.strides[0];
+    }
     if (one_in(4)) p.dilations = {between(1, 4), between(1, 4)};
     if (one_in(100)) p.dilations[static_cast<size_t>(between(0, 1))] = int64_t{1} << between(20, 35);
     p.padding = static_cast<convgrad_padding>(between(0, 2));

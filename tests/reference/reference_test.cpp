@@ -71,8 +71,9 @@ TEST(Problem, PrintedFormReadsBack) {
 }
 
 TEST(Problem, BadLinesAreRefused) {
-  for (const char *line : {"", "conv3d h1", "conv2d h", "conv2d h1 w1 r3", "conv2d h1 w1 r3x3x3", "conv2d h1 z2",
-                           "conv2d h1 w1 p1,2,3", "conv2d h1x w1", "conv2d h1 w1 c3 g2", "conv2d h1 w1 r9x9"}) {
+  for (const char *line :
+       {"", "conv3d h1", "conv2d h", "conv2d h1 w1 r3", "conv2d h1 w1 r3x3x3", "conv2d h1 z2", "conv2d h1 w1 p1,2,3",
+        "conv2d h1x w1", "conv2d h+ w1", "conv2d h1 w+1x", "conv2d h1 w1 c3 g2", "conv2d h1 w1 r9x9"}) {
     std::string error;
     EXPECT_FALSE(parse_problem(line, &error)) << line;
     EXPECT_FALSE(error.empty()) << line;
@@ -84,6 +85,35 @@ TEST(Problem, RangesExpand) {
   EXPECT_EQ(expand_shapes("all h1..3 w5 c2..8/3 k1 r1x1", &error).size(), 3u * 3u * 3u);
   EXPECT_EQ(expand_shapes("conv2d h7..5 w5", &error).size(), 0u);
   EXPECT_FALSE(error.empty());
+}
+
+TEST(Problem, FixedStandsForWhatKernelsFix) {
+  const std::vector<Problem> problems = expand_all({"all n2 h+3 w+1..2 fixed pSAME"});
+  EXPECT_EQ(problems.size(), fixed_filters().size() * 2 * 3);
+  size_t at = 0;
+  for (const FixedFilter &fixed : fixed_filters()) {
+    for (size_t i = 0; i < 6; ++i) {
+      const Problem &problem = problems[at++];
+      EXPECT_EQ(problem.filter_height, fixed.filter[0]);
+      EXPECT_EQ(problem.filter_width, fixed.filter[1]);
+      EXPECT_EQ(problem.strides, fixed.stride);
+      EXPECT_EQ(problem.in_height, fixed.filter[0] + 3);
+      EXPECT_EQ(problem.in_width, fixed.filter[1] + 1 + static_cast<int64_t>(i / 3));
+    }
+  }
+  for (const convgrad_kernel_info *kernel : all_kernels()) {
+    const std::optional<FixedFilter> fixed = parse_kernel_name(*kernel);
+    ASSERT_TRUE(fixed) << kernel->name;
+    EXPECT_EQ(fixed->any(), std::string(kernel->algorithm) == "generic") << kernel->name;
+  }
+}
+
+TEST(Problem, SizesMayBeRelativeToTheFilter) {
+  std::string error;
+  const std::optional<Problem> problem = parse_problem("conv2d w+0 h+11 r3x5", &error);
+  ASSERT_TRUE(problem) << error;
+  EXPECT_EQ(problem->in_height, 14);
+  EXPECT_EQ(problem->in_width, 5);
 }
 
 }  // namespace

@@ -1,6 +1,10 @@
 #include "support/api.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <regex>
+#include <set>
 
 namespace convgrad::test {
 
@@ -60,6 +64,44 @@ std::vector<std::string> usable_targets() {
     }
   }
   return targets;
+}
+
+std::optional<FixedFilter> parse_kernel_name(const convgrad_kernel_info &kernel) {
+  constexpr const char *kOps[] = {"conv2d", "conv2d_backprop_input", "conv2d_backprop_filter"};
+  const std::string prefix =
+      std::string(kOps[kernel.op]) + "_f32_" + kernel.target + "_" + kernel.algorithm + "_";  // one dtype, today
+  const std::string name = kernel.name;
+  if (name.compare(0, prefix.size(), prefix) != 0) return std::nullopt;
+  static const std::regex shape("(any|([1-9][0-9]*)x([1-9][0-9]*)s([1-9][0-9]*)(x([1-9][0-9]*))?)_[a-z0-9_]+");
+  std::smatch match;
+  const std::string rest = name.substr(prefix.size());
+  if (!std::regex_match(rest, match, shape)) return std::nullopt;
+  FixedFilter fixed;
+  if (match[1] == "any") return fixed;
+  fixed.filter = {std::stoll(match[2]), std::stoll(match[3])};
+  const int64_t stride_height = std::stoll(match[4]);
+  fixed.stride = {stride_height, match[6].matched ? std::stoll(match[6]) : stride_height};
+  return fixed;
+}
+
+namespace {
+std::vector<FixedFilter> read_fixed_filters() {
+  std::set<FixedFilter> filters;
+  for (const auto *kernel : all_kernels()) {
+    const std::optional<FixedFilter> fixed = parse_kernel_name(*kernel);
+    if (!fixed) {
+      std::fprintf(stderr, "the kernel name %s does not say its filter and stride\n", kernel->name);
+      std::abort();
+    }
+    if (!fixed->any()) filters.insert(*fixed);
+  }
+  return {filters.begin(), filters.end()};
+}
+}  // namespace
+
+const std::vector<FixedFilter> &fixed_filters() {
+  static const std::vector<FixedFilter> filters = read_fixed_filters();
+  return filters;
 }
 
 }  // namespace convgrad::test

@@ -2,8 +2,11 @@
 #ifndef CONVGRAD_TESTS_SUPPORT_API_H
 #define CONVGRAD_TESTS_SUPPORT_API_H
 
+#include <array>
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +44,22 @@ std::vector<const convgrad_kernel_info *> kernels_of(convgrad_op op);
 std::vector<const convgrad_kernel_info *> usable_kernels_of(convgrad_op op);
 std::vector<std::string> all_targets();     // each once
 std::vector<std::string> usable_targets();  // those that this machine can run
+
+// What a kernel's name says that it fixes, 3x3s1 or 5x5s2x1; all zero for `any`.
+struct FixedFilter {
+  std::array<int64_t, 2> filter = {};
+  std::array<int64_t, 2> stride = {};
+
+  bool any() const { return filter[0] == 0; }
+  bool operator<(const FixedFilter &other) const {
+    return filter != other.filter ? filter < other.filter : stride < other.stride;
+  }
+};
+// Empty where the name is not <op>_<dtype>_<target>_<algorithm>_<filter>s<stride>_<tile>, or with `any` for the filter
+// and stride.
+std::optional<FixedFilter> parse_kernel_name(const convgrad_kernel_info &kernel);
+// Each filter and stride that some kernel of the build fixes, once. Aborts on a name that cannot be read.
+const std::vector<FixedFilter> &fixed_filters();
 
 }  // namespace convgrad::test
 

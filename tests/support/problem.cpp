@@ -7,6 +7,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "support/api.h"
+
 namespace convgrad::test {
 namespace {
 
@@ -88,6 +90,33 @@ bool parse_token(const std::string &token, Problem *problem) {
     default:
       return false;
   }
+}
+
+// Replaces the word `fixed` by each filter and stride that a kernel fixes.
+std::vector<std::string> expand_fixed(const std::string &line) {
+  const std::string word = "fixed";
+  const size_t at = line.find(word);
+  if (at == std::string::npos) return {line};
+  std::vector<std::string> lines;
+  for (const FixedFilter &fixed : fixed_filters()) {
+    std::ostringstream text;
+    text << line.substr(0, at) << 'r' << fixed.filter[0] << 'x' << fixed.filter[1] << " s" << fixed.stride[0] << 'x'
+         << fixed.stride[1] << line.substr(at + word.size());
+    lines.push_back(text.str());
+  }
+  return lines;
+}
+
+// Replaces h+<number> and w+<number> by the sum of the filter's size and the number.
+bool add_filter_size(const std::string &word, Problem *problem) {
+  int64_t more = 0;
+  if (!parse_one(word.substr(2), &more)) return false;
+  if (word[0] == 'h') {
+    problem->in_height = problem->filter_height + more;
+  } else {
+    problem->in_width = problem->filter_width + more;
+  }
+  return true;
 }
 
 // Replaces the first range a..b or a..b/step of the line by each of its numbers.
@@ -199,6 +228,7 @@ std::vector<int64_t> Layout::offsets() const {
   const std::array<size_t, 4> order =
       channels_first ? std::array<size_t, 4>{0, 2, 3, 1} : std::array<size_t, 4>{0, 1, 2, 3};
   std::vector<int64_t> result;
+  if (size() == 0) return result;  // however large the other dimensions are
   result.reserve(static_cast<size_t>(size()));
   for (int64_t a = 0; a < shape[order[0]]; ++a) {
     for (int64_t b = 0; b < shape[order[1]]; ++b) {
@@ -263,9 +293,18 @@ std::optional<Problem> parse_problem(const std::string &line, std::string *error
     *error = "no such op: '" + word + "'";
     return std::nullopt;
   }
+  std::vector<std::string> relative;  // read last, when the filter is known
   while (words >> word) {
-    if (!parse_token(word, &problem)) {
+    if (word.rfind("h+", 0) == 0 || word.rfind("w+", 0) == 0) {
+      relative.push_back(word);
+    } else if (!parse_token(word, &problem)) {
       *error = "cannot read '" + word + "' of '" + line + "'";
+      return std::nullopt;
+    }
+  }
+  for (const std::string &sum : relative) {
+    if (!add_filter_size(sum, &problem)) {
+      *error = "cannot read '" + sum + "' of '" + line + "'";
       return std::nullopt;
     }
   }
@@ -277,7 +316,9 @@ std::optional<Problem> parse_problem(const std::string &line, std::string *error
 }
 
 std::vector<Problem> expand_shapes(const std::string &line, std::string *error) {
-  std::vector<std::string> lines = {line};
+  // Filters change slowest, so that one problem in so many of a list is one in so many for each filter.
+  std::vector<std::string> lines = expand_fixed(line);
+  if (lines.empty()) return {};
   while (!lines.empty() && lines.front().find("..") != std::string::npos) {
     std::vector<std::string> expanded;
     for (const std::string &one : lines) {
@@ -299,6 +340,20 @@ std::vector<Problem> expand_shapes(const std::string &line, std::string *error) 
   return problems;
 }
 
+std::vector<Problem> expand_all(const std::vector<std::string> &lines) {
+  std::vector<Problem> problems;
+  for (const std::string &line : lines) {
+    std::string error;
+    const std::vector<Problem> expanded = expand_shapes(line, &error);
+    if (!error.empty()) {
+      std::fprintf(stderr, "%s\n", error.c_str());
+      std::abort();
+    }
+    problems.insert(problems.end(), expanded.begin(), expanded.end());
+  }
+  return problems;
+}
+
 std::vector<Problem> load_shapes(const std::string &name) {
   const std::string path = std::string(CONVGRAD_SHAPES_DIR) + "/" + name;
   std::ifstream file(path);
@@ -309,7 +364,7 @@ std::vector<Problem> load_shapes(const std::string &name) {
     if (line.find_first_not_of(" \t") == std::string::npos) continue;
     std::string error;
     const std::vector<Problem> expanded = expand_shapes(line, &error);
-    if (expanded.empty()) {
+    if (!error.empty()) {
       std::fprintf(stderr, "%s:%d: %s\n", path.c_str(), number, error.c_str());
       std::abort();
     }

@@ -71,12 +71,20 @@ const char *op_name(convgrad_op op);  // conv2d, backprop_input, backprop_filter
 // Empty, with a reason in *error, where the line is no problem.
 std::optional<Problem> parse_problem(const std::string &line, std::string *error);
 
-// The problems of tests/shapes/<name>: one a line, # starts a comment. A number may be a range a..b or a..b/step, which
-// stands for one problem each; the op `all` stands for the three ops. Aborts on a line that cannot be read.
+// The problems of tests/shapes/<name>: one a line, # starts a comment. In such a line
+//   all           stands for the three ops,
+//   fixed         for every filter and stride that a kernel of the build fixes,
+//   a..b, a..b/2  for each number of the range,
+//   h+2, w+0      for an image two rows higher than the filter, one as wide.
+// Aborts on a line that cannot be read.
 std::vector<Problem> load_shapes(const std::string &name);
 
-// The problems of one line of such a file.
+// The problems of one line of such a file. None and no error: the line says `fixed`, and the build has generic kernels
+// only.
 std::vector<Problem> expand_shapes(const std::string &line, std::string *error);
+
+// The problems of several lines. Aborts on one that cannot be read.
+std::vector<Problem> expand_all(const std::vector<std::string> &lines);
 
 }  // namespace convgrad::test
 

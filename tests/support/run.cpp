@@ -43,10 +43,11 @@ void report_crash(int) {
   for (size_t i = 0; i < std::size(kCrashes); ++i) sigaction(kCrashes[i], &handlers_before[i], nullptr);
 }
 
-// Products that an output element sums at most.
+// Products that an element of the result sums at most.
 int64_t reduction_length(const Problem &problem) {
   const reference::Sizes s = problem.sizes();
   const int64_t taps = problem.filter_height * problem.filter_width;
+  if (taps == 0) return 0;  // the formula for an output's size may give billions
   switch (problem.op) {
     case CONVGRAD_OP_CONV2D:
       return taps * (problem.in_channels / problem.groups);
@@ -92,6 +93,17 @@ convgrad_status call_function(const convgrad_context *context, const Problem &pr
     default:
       return convgrad_conv2d_backprop_filter(context, &attrs, first, second, result);
   }
+}
+
+convgrad_status make_plan(const convgrad_context *context, const Problem &problem, const Layouts &layouts, Plan *plan) {
+  const convgrad_tensor a = layouts.first.tensor(nullptr);
+  const convgrad_tensor b = layouts.second.tensor(nullptr);
+  const convgrad_tensor c = layouts.result.tensor(nullptr);
+  const convgrad_conv2d_attrs attrs = problem.attrs();
+  convgrad_plan *created = nullptr;
+  const convgrad_status status = convgrad_plan_create(context, problem.op, &attrs, &a, &b, &c, &created);
+  plan->reset(created);
+  return status;
 }
 
 std::string describe(const Outcome &outcome, const Repro &repro) {
@@ -212,6 +224,17 @@ Outcome Runner::run(const convgrad_context *context, const Problem &problem, con
   const Layouts layouts = layouts_of(problem);
   std::snprintf(running_, sizeof running_, "%s", problem.to_string().c_str());
   running = running_;
+  // A plan is made without the tensors' memory, which the many problems that a forced kernel refuses need not fill.
+  Plan plan;
+  if (options.entry == Entry::kPlan) {
+    outcome.status = make_plan(context, problem, layouts, &plan);
+    if (outcome.status != CONVGRAD_OK) {
+      outcome.message = convgrad_last_error();
+      return outcome;
+    }
+    outcome.kernel = convgrad_plan_kernel(plan.get());
+    std::snprintf(running_, sizeof running_, "%s, kernel %s", problem.to_string().c_str(), outcome.kernel.c_str());
+  }
   float *first_data = scatter(&first_, layouts.first, first, options.placement);
   float *second_data = scatter(&second_, layouts.second, second, options.placement);
   const size_t result_bytes = bytes_of(layouts.result);
@@ -224,28 +247,17 @@ Outcome Runner::run(const convgrad_context *context, const Problem &problem, con
     const convgrad_tensor c = layouts.result.tensor(result_data);
     outcome.status = call_function(context, problem, &a, &b, &c);
   } else {
-    const convgrad_tensor a = layouts.first.tensor(nullptr);
-    const convgrad_tensor b = layouts.second.tensor(nullptr);
-    const convgrad_tensor c = layouts.result.tensor(nullptr);
-    const convgrad_conv2d_attrs attrs = problem.attrs();
-    convgrad_plan *created = nullptr;
-    outcome.status = convgrad_plan_create(context, problem.op, &attrs, &a, &b, &c, &created);
-    const Plan plan(created);
-    if (outcome.status == CONVGRAD_OK) {
-      outcome.kernel = convgrad_plan_kernel(plan.get());
-      std::snprintf(running_, sizeof running_, "%s, kernel %s", problem.to_string().c_str(), outcome.kernel.c_str());
-      void *workspace = nullptr;
-      if (options.workspace == Workspace::kExact) {
-        const size_t bytes = convgrad_plan_workspace_size(plan.get());
-        if (bytes % CONVGRAD_WORKSPACE_ALIGNMENT != 0) outcome.damage = "a workspace size that is not aligned";
-        // One element past a guard is no place for a workspace: it must be aligned.
-        workspace = workspace_.place(
-            bytes, options.placement == Placement::kBeforeGuard ? Placement::kBeforeGuard : Placement::kAfterGuard);
-        fill_pattern(workspace, bytes);
-        uses_workspace = true;
-      }
-      outcome.status = convgrad_plan_run(plan.get(), first_data, second_data, result_data, workspace);
+    void *workspace = nullptr;
+    if (options.workspace == Workspace::kExact) {
+      const size_t bytes = convgrad_plan_workspace_size(plan.get());
+      if (bytes % CONVGRAD_WORKSPACE_ALIGNMENT != 0) outcome.damage = "a workspace size that is not aligned";
+      // One element past a guard is no place for a workspace: it must be aligned.
+      workspace = workspace_.place(
+          bytes, options.placement == Placement::kBeforeGuard ? Placement::kBeforeGuard : Placement::kAfterGuard);
+      fill_pattern(workspace, bytes);
+      uses_workspace = true;
     }
+    outcome.status = convgrad_plan_run(plan.get(), first_data, second_data, result_data, workspace);
   }
   if (outcome.status != CONVGRAD_OK) {
     outcome.message = convgrad_last_error();

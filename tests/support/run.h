@@ -92,7 +92,7 @@ struct Repro {
 // OK, nothing damaged, the same bits.
 ::testing::AssertionResult same_bits(const Outcome &outcome, const std::vector<float> &expected, const Repro &repro);
 
-// What a binary tried; printed when it ends.
+// What a binary tried; printed when it ends, and appended to the file CONVGRAD_TALLY_FILE.
 struct Tally {
   int64_t problems = 0;  // runs that were judged
   int64_t refused = 0;   // UNSUPPORTED by a kernel that was forced
@@ -112,6 +112,8 @@ struct TestOptions {
   int num_threads = 1;
   double seconds = 20;
   int every = 1;  // take one problem in so many of a shape list
+  std::vector<std::string> usable;
+  std::vector<std::string> lacks;
 };
 const TestOptions &test_options();
 

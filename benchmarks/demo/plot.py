@@ -1,0 +1,52 @@
+"""Draws results of the demo: see build_tools/plot_demo."""
+
+import argparse
+import json
+import pathlib
+
+import matplotlib
+
+matplotlib.use("Agg")
+matplotlib.rcParams["svg.hashsalt"] = "convgrad"  # the same picture from the same numbers
+import matplotlib.pyplot as plt
+
+OPS = ["backprop_input", "backprop_filter"]
+
+
+def label(document):
+    """The target that ran most of the layers."""
+    kernels = [r["kernel"] for r in document["results"] if r["verdict"] == "ok"]
+    targets = [k.split("_f32_")[1].split("_direct_")[0].split("_generic_")[0] for k in kernels]
+    return max(set(targets), key=targets.count)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=pathlib.Path, nargs="+", metavar="RESULT.json")
+    parser.add_argument("picture", type=pathlib.Path, metavar="PICTURE.svg")
+    arguments = parser.parse_args()
+    documents = [json.loads(path.read_text()) for path in arguments.results]
+    first = documents[0]
+    layers = list(dict.fromkeys(r["layer"] for r in first["results"]))
+
+    figure, panels = plt.subplots(len(OPS), 1, figsize=(11, 6), sharex=True, layout="constrained")
+    width = 0.8 / len(documents)
+    for panel, op in zip(panels, OPS):
+        for index, document in enumerate(documents):
+            percent = {r["layer"]: r["percent_of_fma_peak"] for r in document["results"] if r["op"] == op}
+            places = [i + (index - (len(documents) - 1) / 2) * width for i in range(len(layers))]
+            panel.bar(places, [percent.get(layer, 0) for layer in layers], width, label=label(document))
+        panel.set_ylim(0, 100)
+        panel.set_ylabel("% of FMA peak")
+        panel.set_title(op, loc="left")
+        panel.grid(axis="y", alpha=0.4)
+        panel.set_axisbelow(True)
+    panels[0].legend(loc="lower right")
+    panels[-1].set_xticks(range(len(layers)), layers, rotation=45, ha="right")
+    figure.suptitle(f"{first['network']}, batch {first['batch']}, {first['threads']} thread(s), convgrad {first['convgrad']}, "
+                    f"{first['cpu']}: useful multiply-adds, packing included")
+    figure.savefig(arguments.picture, metadata={"Date": None})
+
+
+if __name__ == "__main__":
+    main()
