@@ -16,3 +16,7 @@ def pytest_terminal_summary(terminalreporter):
     for peer, problems in sorted(collections.Counter(dict(count)).items()):
         terminalreporter.write_line(f"{problems:4d} problems compared with {peer}")
     terminalreporter.write_line(f"{sum(count.values()):4d} problems in all")
+    if "CONVGRAD_TALLY_FILE" in os.environ:
+        peers = ", ".join(f"{problems} by {peer}" for peer, problems in sorted(count.items()))
+        with open(os.environ["CONVGRAD_TALLY_FILE"], "a") as tally:
+            tally.write(f"{'peers_tensorflow':27} problems tried: {sum(count.values())} ({peers})\n")
