@@ -96,8 +96,7 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .store_in(MemoryType::Heap)
       .bound_storage(k, block_k + lanes)
       .bound_storage(x, params.block_width)
-      .bound_storage(y, params.block_height)
-      .align_bounds(k, lanes);
+      .bound_storage(y, params.block_height);
   if (stages.input_contiguous.defined()) {
     input_panel.specialize(stages.input_contiguous).vectorize(c, lanes, TailStrategy::GuardWithIf);
     gradient.specialize(stages.gradient_contiguous).vectorize(k, lanes, TailStrategy::RoundUp);
