@@ -28,24 +28,27 @@ need_packages() {
     { tail -n 20 "$BUILD/apt.log" >&2; die "apt-get could not install ${missing[*]} (all of its output: $BUILD/apt.log)"; }
 }
 
-# need_python_environment DIR REQUIREMENTS: a virtual environment with these packages, made anew when the file changes.
+# need_python_environment DIR REQUIREMENTS [PIP OPTION...]: a virtual environment with these packages, made anew when the
+# file, Python or the folder is another.
 need_python_environment() {
-  local dir=$1 requirements=$2
-  cmp -s "$requirements" "$dir/requirements.txt" && return
+  local dir=$1 requirements=$2 made_of
+  shift 2
+  made_of=$(echo "$dir, $(python3 -VV)"; cat "$requirements")
+  [ "$made_of" = "$(cat "$dir/made_of" 2>/dev/null)" ] && return
   echo "Making $dir (from $(basename "$(dirname "$requirements")")/$(basename "$requirements"))"
   rm -rf "$dir"
   python3 -m venv "$dir" || die "python3 -m venv failed: please install python3-venv"
-  "$dir/bin/pip" install --quiet --requirement "$requirements" ||
-    die "pip could not install $requirements: is PyPI (or a mirror of it) within reach?"
-  cp "$requirements" "$dir/requirements.txt"
+  "$dir/bin/pip" install --quiet --requirement "$requirements" "$@" ||
+    die "pip could not install $requirements: is PyPI (or a mirror) within reach, and does it have them for $(python3 -V)?"
+  echo "$made_of" >"$dir/made_of"
 }
 
 need_tools() {
   mkdir -p "$BUILD"
   need_packages g++ python3 python3-venv binutils
-  need_python_environment "$BUILD/env" "$ROOT/build_tools/requirements.txt"
+  need_python_environment "$BUILD/env" "$ROOT/build_tools/requirements.txt" --no-deps
   export PATH=$BUILD/env/bin:$PATH
-  HALIDE_ROOT=$(python3 -c 'import importlib.util as u; print(u.find_spec("halide").submodule_search_locations[0])')
+  HALIDE_ROOT=$("$BUILD/env/bin/python3" -c 'import importlib.util as u; print(u.find_spec("halide").submodule_search_locations[0])')
 }
 
 configure() {

@@ -163,7 +163,9 @@ class Tables:
             match = data.get("hardware", {})
             expect({"vendor", "family", "model"} <= match.keys(), path,
                    "hardware needs vendor, family and model, as CPUID gives them")
-            self.hardware[hardware] = (match["vendor"], match["family"], match["model"])
+            cpu = (match["vendor"], match["family"], match["model"])
+            expect(self.hardware.setdefault(hardware, cpu) == cpu, path,
+                   f"hardware is {cpu}, but another target's file of that name says {self.hardware[hardware]}")
         for index, row in enumerate(data.get("rows", [])):
             where = f"{path}, row {index}"
             unknown = row.keys() - ROW_KEYS
@@ -241,6 +243,9 @@ def main():
         known_params = schedule_params()
         targets = [Target(name, arguments.target_folder, arguments.os) for name in arguments.target]
         tables = Tables()
+        for name in arguments.hardware:
+            expect(any((target.rows_folder / f"{name}.json").exists() for target in targets), "hardware",
+                   f"none of the targets has a file {name}.json")
         for target in targets:
             for path in target.row_files(arguments.hardware):
                 tables.add_file(path, target, known_params, arguments.filter)

@@ -41,7 +41,7 @@ def main():
         panel.set_title(op, loc="left")
         panel.grid(axis="y", alpha=0.4)
         panel.set_axisbelow(True)
-    panels[0].legend(loc="lower right")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower right", ncols=len(documents))
     panels[-1].set_xticks(range(len(layers)), layers, rotation=45, ha="right")
     figure.suptitle(f"{first['network']}, batch {first['batch']}, {first['threads']} thread(s), convgrad {first['convgrad']}, "
                     f"{first['cpu']}: useful multiply-adds, packing included")

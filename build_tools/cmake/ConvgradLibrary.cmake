@@ -1,6 +1,6 @@
 # From the runtime's sources and kernel objects to a library.
 
-set(CONVGRAD_EXPORTED_SYMBOLS ${PROJECT_SOURCE_DIR}/tests/install/exported_symbols.txt)
+set(CONVGRAD_EXPORTED_SYMBOLS ${PROJECT_SOURCE_DIR}/runtime/exported_symbols.txt)
 
 # convgrad_add_library(<target> TABLES <name> [STATIC|SHARED] [PREFIXED] [SANITIZERS <list>])
 # PREFIXED: after archiving, every global symbol without the prefix convgrad_ gets it (Halide's runtime functions and the
@@ -17,13 +17,18 @@ function(convgrad_add_library target)
   add_dependencies(${target} convgrad_kernels_${ARG_TABLES})
   set_target_properties(${target} PROPERTIES
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
-    POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+    POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    # Whatever a project around this one sets: objcopy renames in machine code only, and the tables share names.
+    INTERPROCEDURAL_OPTIMIZATION OFF UNITY_BUILD OFF)
   target_compile_features(${target} PRIVATE cxx_std_17)
   # No exceptions, no RTTI, no guarded statics: a C program links the archive without a C++ standard library.
   target_compile_options(${target} PRIVATE
-    $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics> -Wall -Wextra)
+    $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics> -fno-lto -Wall -Wextra)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+    target_compile_options(${target} PRIVATE -march=x86-64)  # what detects and chooses starts anywhere
+  endif()
   target_include_directories(${target}
-    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include> $<INSTALL_INTERFACE:include>
+    PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>
     PRIVATE ${PROJECT_SOURCE_DIR}/runtime ${CONVGRAD_${ARG_TABLES}_TABLE_DIR} ${CONVGRAD_KERNEL_DIR}
             $<TARGET_PROPERTY:Halide::Runtime,INTERFACE_INCLUDE_DIRECTORIES>)
   target_link_libraries(${target} PUBLIC Threads::Threads)
@@ -39,8 +44,7 @@ function(convgrad_add_library target)
     add_custom_command(TARGET ${target} POST_BUILD
       COMMAND ${PROJECT_SOURCE_DIR}/build_tools/prefix_symbols $<TARGET_FILE:${target}> ${CMAKE_NM} ${CMAKE_OBJCOPY}
       VERBATIM)
-  elseif(PROJECT_IS_TOP_LEVEL OR CONVGRAD_BUILD_TESTS)
-    # Tests look inside.
+  else()  # tests look inside
     target_include_directories(${target} INTERFACE ${PROJECT_SOURCE_DIR}/runtime ${CONVGRAD_${ARG_TABLES}_TABLE_DIR})
   endif()
 endfunction()

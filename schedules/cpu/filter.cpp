@@ -4,9 +4,8 @@
 //   task     block_vectors of output channels x block_channels input channels, all taps (or one tap, where the filter's
 //            size is known only at run time); its sums live in scratch. No reduction is ever split among tasks, so the
 //            result has the same bits for any number of threads.
-//    panel     block_width x block_height output pixels and the input under them, zero-padded; one vector is added to
-//    the
-//              pitch of a pixel, since a pitch of 256 bytes would leave three quarters of L1's sets unused
+//    panel     block_width x block_height output pixels and the input under them, zero-padded; one vector more a
+//              pixel, since a pitch of 256 bytes would leave three quarters of L1's sets unused
 //      tile      tile_vectors x tile_channels accumulators in registers
 #include "schedules/schedule.h"
 
