@@ -11,7 +11,7 @@ struct KeyRule {
 };
 
 // In the order of Key.
-constexpr KeyRule key_rules[] = {
+constexpr KeyRule kKeyRules[] = {
     {"none", false},           {"min_batch", false},        {"max_batch", true},        {"min_in_height", false},
     {"max_in_height", true},   {"min_in_width", false},     {"max_in_width", true},     {"min_in_channels", false},
     {"max_in_channels", true}, {"min_out_height", false},   {"max_out_height", true},   {"min_out_width", false},
@@ -53,7 +53,7 @@ int64_t value_of(Key key, const Normalized &problem) {
 
 bool meets(const Condition *conditions, const Normalized &problem, Text *reason) {
   for (const Condition *condition = conditions; condition->key != Key::none; ++condition) {
-    const KeyRule &rule = key_rules[static_cast<int>(condition->key)];
+    const KeyRule &rule = kKeyRules[static_cast<int>(condition->key)];
     const int64_t value = value_of(condition->key, problem);
     if (rule.maximum ? value > condition->value : value < condition->value) {
       reason->append("wants %s %lld, the problem has %lld", rule.name, static_cast<long long>(condition->value),
@@ -173,8 +173,8 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
   for (int role = 0; role < 3 && kernel.channels_last; ++role) {
     const View &view = problem.view[role];
     if (view.size[0] > 1 && view.stride[0] != 1) {
-      static const char *const names[] = {"input", "filter", "output"};
-      reason->append("takes channels next to each other, the %s's are %lld elements apart", names[role],
+      static const char *const kNames[] = {"input", "filter", "output"};
+      reason->append("takes channels next to each other, the %s's are %lld elements apart", kNames[role],
                      static_cast<long long>(view.stride[0]));
       return false;
     }

@@ -1,8 +1,9 @@
 #include "context.h"
 
-#include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -17,7 +18,7 @@
 namespace convgrad {
 namespace {
 
-constexpr int max_threads = 1024;
+constexpr int kMaxThreads = 1024;
 
 // The CPUs that this process may run on.
 int count_cpus() {
@@ -25,7 +26,7 @@ int count_cpus() {
   memset(sets, 0, sizeof sets);
   if (sched_getaffinity(0, sizeof sets, sets) != 0) return 1;
   const int cpus = CPU_COUNT_S(sizeof sets, sets);
-  return cpus < 1 ? 1 : cpus > max_threads ? max_threads : cpus;
+  return cpus < 1 ? 1 : cpus > kMaxThreads ? kMaxThreads : cpus;
 }
 
 // NULL where the variable is not set, or empty.
@@ -46,9 +47,9 @@ convgrad_status read_flag(const char *variable, bool *flag) {
 }
 
 convgrad_status choose_threads(const convgrad_context_options &options, int32_t *num_threads) {
-  if (options.num_threads < 0 || options.num_threads > max_threads) {
+  if (options.num_threads < 0 || options.num_threads > kMaxThreads) {
     return fail(CONVGRAD_INVALID_ARGUMENT, "context_create: options.num_threads is %d, expected 0 to %d",
-                options.num_threads, max_threads);
+                options.num_threads, kMaxThreads);
   }
   *num_threads = options.num_threads;
   if (*num_threads != 0) return CONVGRAD_OK;
@@ -60,10 +61,10 @@ convgrad_status choose_threads(const convgrad_context_options &options, int32_t 
   char *end;
   errno = 0;
   const long number = strtol(value, &end, 10);
-  if (*end != '\0' || errno != 0 || number < 1 || number > max_threads) {
+  if (*end != '\0' || errno != 0 || number < 1 || number > kMaxThreads) {
     return fail(CONVGRAD_INVALID_ARGUMENT,
                 "context_create: the environment's CONVGRAD_NUM_THREADS is \"%s\", expected 1 to %d", value,
-                max_threads);
+                kMaxThreads);
   }
   *num_threads = static_cast<int32_t>(number);
   return CONVGRAD_OK;
@@ -116,14 +117,14 @@ convgrad_status choose_target(const convgrad_context_options &options, Choice *c
 convgrad_status read_options(const convgrad_context_options *given, convgrad_context_options *options) {
   *options = convgrad_context_options_default();
   if (given == nullptr) return CONVGRAD_OK;
-  static const size_t boundaries[] = {
+  static const size_t kBoundaries[] = {
       offsetof(convgrad_context_options, num_threads),  offsetof(convgrad_context_options, strict),
       offsetof(convgrad_context_options, target),       offsetof(convgrad_context_options, kernel),
       offsetof(convgrad_context_options, parallel_for), offsetof(convgrad_context_options, pool),
       offsetof(convgrad_context_options, allocate),     offsetof(convgrad_context_options, release),
       offsetof(convgrad_context_options, memory),       offsetof(convgrad_context_options, device),
       offsetof(convgrad_context_options, queue),        sizeof(convgrad_context_options)};
-  if (!is_struct_size(given->struct_size, boundaries, sizeof boundaries / sizeof boundaries[0])) {
+  if (!is_struct_size(given->struct_size, kBoundaries, sizeof kBoundaries / sizeof kBoundaries[0])) {
     return fail(CONVGRAD_INVALID_ARGUMENT,
                 "context_create: options.struct_size is %zu, expected sizeof(convgrad_context_options) of this or an "
                 "earlier version (%zu here)",
@@ -158,12 +159,13 @@ convgrad_status create_context(const convgrad_context_options *given, convgrad_c
   if (convgrad_status status = choose_target(options, &settings.choice)) return status;
   settings.memory = {options.allocate, options.release, options.memory};
 
-  void *block = allocate(settings.memory, sizeof(convgrad_context), alignof(convgrad_context));
+  Text reason;
+  void *block = allocate(settings.memory, sizeof(convgrad_context), alignof(convgrad_context), &reason);
   if (block != nullptr && options.parallel_for != nullptr) {
     settings.parallel.parallel_for = options.parallel_for;
     settings.parallel.pool = options.pool;
   } else if (block != nullptr && settings.parallel.num_threads > 1) {
-    settings.threads = create_thread_pool(settings.memory, settings.parallel.num_threads - 1);
+    settings.threads = create_thread_pool(settings.memory, settings.parallel.num_threads - 1, &reason);
     settings.parallel.parallel_for = thread_pool_parallel_for;
     settings.parallel.pool = settings.threads;
     if (settings.threads == nullptr) {
@@ -171,33 +173,58 @@ convgrad_status create_context(const convgrad_context_options *given, convgrad_c
       block = nullptr;
     }
   }
-  if (block == nullptr) return fail(CONVGRAD_OUT_OF_MEMORY, "context_create: no memory for a context and its threads");
+  if (block == nullptr) {
+    return fail(CONVGRAD_OUT_OF_MEMORY, "context_create: %s of a context and its threads", reason.c_str());
+  }
   *context = new (block) convgrad_context{settings};
   return CONVGRAD_OK;
 }
 
-// Made at the first use, never destroyed: a call may be in flight until the process ends.
+// Made at the first use, never destroyed: a call may be in flight until the process ends. A child made by fork makes
+// its own, because the threads of its parent's are not there.
 struct DefaultContext {
+  std::atomic<pid_t> process;  // whose the rest is; 0: nothing yet
+  std::atomic<pid_t> maker;    // the process that is making it. No mutex: fork would copy one that a thread holds.
   convgrad_context *context;
   convgrad_status status;
   char error[1024];
 };
 
 DefaultContext default_context;
-pthread_once_t default_context_once = PTHREAD_ONCE_INIT;
 
-void make_default_context() {
-  default_context.status = create_context(nullptr, &default_context.context);
-  if (default_context.status != CONVGRAD_OK) {
+// True: it is made, or will never be. False: out of memory, which the next call may not be.
+bool make_default_context(pid_t self) {
+  convgrad_context *context = nullptr;
+  const convgrad_status status = create_context(nullptr, &context);
+  if (status == CONVGRAD_OUT_OF_MEMORY) return false;
+  convgrad_context_destroy(default_context.context);  // the parent's
+  default_context.context = context;
+  default_context.status = status;
+  if (status != CONVGRAD_OK) {
     snprintf(default_context.error, sizeof default_context.error, "%s", convgrad_last_error());
   }
+  default_context.process.store(self, std::memory_order_release);
+  return true;
 }
 
 }  // namespace
 
 const Settings *settings_of(const convgrad_context *context, convgrad_status *status) {
   if (context != nullptr) return &context->settings;
-  pthread_once(&default_context_once, make_default_context);
+  const pid_t self = getpid();
+  while (default_context.process.load(std::memory_order_acquire) != self) {
+    pid_t maker = default_context.maker.load();
+    if (maker == self || !default_context.maker.compare_exchange_strong(maker, self)) {
+      usleep(100);  // another thread is at it
+      continue;
+    }
+    const bool made = default_context.process.load(std::memory_order_acquire) == self || make_default_context(self);
+    default_context.maker.store(0);
+    if (!made) {
+      *status = CONVGRAD_OUT_OF_MEMORY;
+      return nullptr;
+    }
+  }
   if (default_context.status == CONVGRAD_OK) return &default_context.context->settings;
   *status = fail(default_context.status, "%s", default_context.error);
   return nullptr;

@@ -17,7 +17,7 @@ struct Hardware {
   int family, model;
 };
 
-constexpr Hardware hardware[] = {
+constexpr Hardware kHardware[] = {
 #define CONVGRAD_HARDWARE(name, vendor, family, model) {#name, vendor, family, model},
 #include "hardware.inc"
 #undef CONVGRAD_HARDWARE
@@ -30,7 +30,7 @@ struct Feature {
   uint64_t state;
 };
 
-constexpr Feature features[] = {
+constexpr Feature kFeatures[] = {
 #define CONVGRAD_FEATURE(constant, name, leaf, subleaf, reg, bit, state) {name, leaf, subleaf, reg, bit, state},
 #include "features.inc"
 #undef CONVGRAD_FEATURE
@@ -61,8 +61,8 @@ void detect_machine() {
   const uint64_t state = osxsave ? read_xcr0() : 0;
   bool known = false;
   for (int i = 0; i < FEATURE_COUNT; ++i) {
-    const Feature &feature = features[i];
-    if (i == 0 || feature.leaf != features[i - 1].leaf || feature.subleaf != features[i - 1].subleaf) {
+    const Feature &feature = kFeatures[i];
+    if (i == 0 || feature.leaf != kFeatures[i - 1].leaf || feature.subleaf != kFeatures[i - 1].subleaf) {
       // A CPU without the subleaf answers zeros; without the leaf this returns 0.
       known = __get_cpuid_count(feature.leaf, feature.subleaf, &r[0], &r[1], &r[2], &r[3]) != 0;
     }
@@ -84,7 +84,7 @@ const Machine &this_machine() {
 }
 
 const char *find_hardware(const char *vendor, int family, int model) {
-  for (const Hardware *entry = hardware; entry->name != nullptr; ++entry) {
+  for (const Hardware *entry = kHardware; entry->name != nullptr; ++entry) {
     if (strcmp(entry->vendor, vendor) == 0 && entry->family == family && entry->model == model) return entry->name;
   }
   return nullptr;
@@ -93,7 +93,7 @@ const char *find_hardware(const char *vendor, int family, int model) {
 Text features_text(uint64_t mask) {
   Text text;
   for (int i = 0; i < FEATURE_COUNT; ++i) {
-    if (mask & (uint64_t{1} << i)) text.append("%s%s", text.empty() ? "" : " ", features[i].name);
+    if (mask & (uint64_t{1} << i)) text.append("%s%s", text.empty() ? "" : " ", kFeatures[i].name);
   }
   return text;
 }

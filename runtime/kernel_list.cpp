@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "build_targets.h"
+#include "choose_kernel.h"
 #include "hardware.h"
 
 namespace convgrad {
@@ -13,7 +14,7 @@ namespace {
 #define CONVGRAD_LISTED(op, name, dtype, target, algorithm, strict) \
   {#name, &target_##target, #algorithm, op, CONVGRAD_##dtype, strict != 0},
 
-constexpr ListedKernel listed[] = {
+constexpr ListedKernel kListed[] = {
 #define CONVGRAD_KERNEL(name, dtype, target, algorithm, filter_h, filter_w, stride_h, stride_w, channels_last, strict) \
   CONVGRAD_LISTED(CONVGRAD_OP_CONV2D, name, dtype, target, algorithm, strict)
 #include "kernels_conv2d.inc"
@@ -28,24 +29,24 @@ constexpr ListedKernel listed[] = {
 #undef CONVGRAD_KERNEL
 };
 
-constexpr size_t count = sizeof listed / sizeof listed[0];
+constexpr size_t kCount = sizeof kListed / sizeof kListed[0];
 
-convgrad_kernel_info infos[count];
+convgrad_kernel_info infos[kCount];
 pthread_once_t infos_once = PTHREAD_ONCE_INIT;
 
 void make_infos() {
-  const uint64_t features = this_machine().features;
-  for (size_t i = 0; i < count; ++i) {
-    const ListedKernel &kernel = listed[i];
-    const bool usable = (kernel.target->features & ~features) == 0;
-    infos[i] = {kernel.name, kernel.target->name, kernel.algorithm, kernel.op, kernel.dtype, usable ? 1 : 0, 0};
+  for (size_t i = 0; i < kCount; ++i) {
+    const ListedKernel &kernel = kListed[i];
+    Text ignored;
+    const bool runs = usable(*kernel.target, this_machine(), &ignored);
+    infos[i] = {kernel.name, kernel.target->name, kernel.algorithm, kernel.op, kernel.dtype, runs ? 1 : 0, 0};
   }
 }
 
 }  // namespace
 
 const ListedKernel *find_kernel(const char *name) {
-  for (const ListedKernel &kernel : listed) {
+  for (const ListedKernel &kernel : kListed) {
     if (strcmp(kernel.name, name) == 0) return &kernel;
   }
   return nullptr;
@@ -53,10 +54,10 @@ const ListedKernel *find_kernel(const char *name) {
 
 }  // namespace convgrad
 
-size_t convgrad_kernel_count(void) { return convgrad::count; }
+size_t convgrad_kernel_count(void) { return convgrad::kCount; }
 
 const convgrad_kernel_info *convgrad_kernel_at(size_t index) {
-  if (index >= convgrad::count) return nullptr;
+  if (index >= convgrad::kCount) return nullptr;
   pthread_once(&convgrad::infos_once, convgrad::make_infos);
   return &convgrad::infos[index];
 }

@@ -12,7 +12,7 @@
 namespace convgrad {
 
 // A backprop_input kernel for a fixed stride has a result for each phase: stride height times stride width.
-constexpr int max_phases = 16;
+constexpr int kMaxPhases = 16;
 
 struct Kernel {
   const char *name;
@@ -48,7 +48,7 @@ enum class Key {
   max_groups,
 };
 
-constexpr int max_conditions = 16;
+constexpr int kMaxConditions = 16;
 
 struct Condition {
   Key key;
@@ -58,7 +58,7 @@ struct Condition {
 struct Row {
   int kernel;            // index into the table's kernels
   const char *hardware;  // "any", or the only kind of CPU that the row is for
-  Condition when[max_conditions + 1];
+  Condition when[kMaxConditions + 1];
 };
 
 struct KernelTable {

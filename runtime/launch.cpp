@@ -7,16 +7,21 @@
 namespace convgrad {
 namespace {
 
-// A halide_buffer_t of float32 over a view, without a copy. Its coordinates start at `min`.
+halide_type_t halide_type(convgrad_dtype dtype) {
+  return halide_type_t(dtype == CONVGRAD_BFLOAT16 ? halide_type_bfloat : halide_type_float,
+                       static_cast<uint8_t>(8 * dtype_size(dtype)));
+}
+
+// A halide_buffer_t over a view, without a copy. Its coordinates start at `min`.
 class Buffer {
  public:
-  void set(char *first, const View &view, int64_t min1, int64_t min2) {
+  void set(convgrad_dtype dtype, char *first, const View &view, int64_t min1, int64_t min2) {
     const int64_t min[4] = {0, min1, min2, 0};
     raw_ = halide_buffer_t();
-    raw_.type = halide_type_t(halide_type_float, 32);
+    raw_.type = halide_type(dtype);
     raw_.dimensions = 4;
     raw_.dim = dimensions_;
-    raw_.host = reinterpret_cast<uint8_t *>(first + view.offset * static_cast<int64_t>(sizeof(float)));
+    raw_.host = reinterpret_cast<uint8_t *>(first + view.offset * dtype_size(dtype));
     for (int i = 0; i < 4; ++i) {
       // A dimension of one element needs no stride, and the caller's may not fit.
       const int64_t stride = view.size[i] > 1 ? view.stride[i] : i == 0 ? 1 : 0;
@@ -47,10 +52,10 @@ int64_t stride_for(const Kernel &kernel, const Axis &axis, int i) {
 int launch_forward(const Kernel &kernel, const Normalized &problem, const View view[3], char *const first[3],
                    CallContext *context) {
   Buffer in, filter, out;
-  in.set(first[INPUT], view[INPUT], static_cast<int64_t>(problem.axis[WIDTH].before),
+  in.set(problem.dtype, first[INPUT], view[INPUT], static_cast<int64_t>(problem.axis[WIDTH].before),
          static_cast<int64_t>(problem.axis[HEIGHT].before));
-  filter.set(first[FILTER], view[FILTER], 0, 0);
-  out.set(first[OUTPUT], view[OUTPUT], 0, 0);
+  filter.set(problem.dtype, first[FILTER], view[FILTER], 0, 0);
+  out.set(problem.dtype, first[OUTPUT], view[OUTPUT], 0, 0);
   int32_t stride[2], dilation[2];
   for (int i = 0; i < 2; ++i) {
     stride[i] = static_cast<int32_t>(stride_for(kernel, problem.axis[i], i));
@@ -81,11 +86,11 @@ int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const V
     axis[i].stride = kernel.stride[i];
     dilation[i] = static_cast<int32_t>(axis[i].dilation);
   }
-  Buffer filter, out, in[max_phases];
-  filter.set(first[FILTER], view[FILTER], 0, 0);
-  out.set(first[OUTPUT], view[OUTPUT], 0, 0);
+  Buffer filter, out, in[kMaxPhases];
+  filter.set(problem.dtype, first[FILTER], view[FILTER], 0, 0);
+  out.set(problem.dtype, first[OUTPUT], view[OUTPUT], 0, 0);
   void *user_context = context;
-  void *arguments[5 + max_phases] = {&user_context, filter.raw(), out.raw(), &dilation[WIDTH], &dilation[HEIGHT]};
+  void *arguments[5 + kMaxPhases] = {&user_context, filter.raw(), out.raw(), &dilation[WIDTH], &dilation[HEIGHT]};
   int phase = 0;
   for (int a = 0; a < kernel.stride[HEIGHT]; ++a) {
     for (int b = 0; b < kernel.stride[WIDTH]; ++b, ++phase) {
@@ -94,7 +99,7 @@ int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const V
       View part = view[INPUT];
       take_rows(&part, HEIGHT, rows.first_row, rows.rows, kernel.stride[HEIGHT]);
       take_rows(&part, WIDTH, columns.first_row, columns.rows, kernel.stride[WIDTH]);
-      in[phase].set(first[INPUT], part, columns.min, rows.min);
+      in[phase].set(problem.dtype, first[INPUT], part, columns.min, rows.min);
       arguments[5 + phase] = in[phase].raw();
     }
   }
@@ -105,7 +110,7 @@ int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const V
 int launch_phases(const Kernel &kernel, const Normalized &problem, const View view[3], char *const first[3],
                   CallContext *context) {
   Buffer filter, out, in;
-  out.set(first[OUTPUT], view[OUTPUT], 0, 0);
+  out.set(problem.dtype, first[OUTPUT], view[OUTPUT], 0, 0);
   for (int64_t i = 0; i < phase_count(problem.axis[HEIGHT]); ++i) {
     const Phase rows = phase_at(problem.axis[HEIGHT], i);
     if (rows.rows == 0) continue;
@@ -124,8 +129,8 @@ int launch_phases(const Kernel &kernel, const Normalized &problem, const View vi
         if (phase[k].taps > 1) taps.stride[dimension] *= phase[k].tap_step;
         dilation[k] = static_cast<int32_t>(phase[k].dilation);
       }
-      filter.set(first[FILTER], taps, 0, 0);
-      in.set(first[INPUT], part, columns.min, rows.min);
+      filter.set(problem.dtype, first[FILTER], taps, 0, 0);
+      in.set(problem.dtype, first[INPUT], part, columns.min, rows.min);
       void *user_context = context;
       void *arguments[] = {&user_context, filter.raw(), out.raw(), &dilation[WIDTH], &dilation[HEIGHT], in.raw()};
       if (const int error = kernel.run(arguments)) return error;
@@ -136,15 +141,9 @@ int launch_phases(const Kernel &kernel, const Normalized &problem, const View vi
 
 }  // namespace
 
-void fill_zeros(char *first, const int64_t size[4], const int64_t stride[4]) {
-  int order[4] = {0, 1, 2, 3};  // by ascending stride, so that the innermost loop walks forward
-  for (int i = 1; i < 4; ++i) {
-    for (int j = i; j > 0 && stride[order[j]] < stride[order[j - 1]]; --j) {
-      const int swapped = order[j];
-      order[j] = order[j - 1];
-      order[j - 1] = swapped;
-    }
-  }
+void fill_zeros(char *first, const int64_t size[4], const int64_t stride[4], int64_t element_bytes) {
+  int order[4];  // the innermost loop walks forward
+  order_by_stride(stride, order);
   int64_t extent[4] = {1, 1, 1, 1}, step[4] = {0, 0, 0, 0};
   int dimensions = 0;
   for (int i : order) {
@@ -157,16 +156,13 @@ void fill_zeros(char *first, const int64_t size[4], const int64_t stride[4]) {
       step[dimensions++] = stride[i];
     }
   }
-  float *data = reinterpret_cast<float *>(first);
+  const size_t run = static_cast<size_t>(step[0] <= 1 ? extent[0] * element_bytes : element_bytes);
+  const int64_t runs = step[0] <= 1 ? 1 : extent[0];
   for (int64_t i3 = 0; i3 < extent[3]; ++i3) {
     for (int64_t i2 = 0; i2 < extent[2]; ++i2) {
       for (int64_t i1 = 0; i1 < extent[1]; ++i1) {
-        float *row = data + i3 * step[3] + i2 * step[2] + i1 * step[1];
-        if (step[0] <= 1) {
-          memset(row, 0, static_cast<size_t>(extent[0]) * sizeof(float));
-        } else {
-          for (int64_t i0 = 0; i0 < extent[0]; ++i0) row[i0 * step[0]] = 0;
-        }
+        char *row = first + (i3 * step[3] + i2 * step[2] + i1 * step[1]) * element_bytes;
+        for (int64_t i0 = 0; i0 < runs; ++i0) memset(row + i0 * step[0] * element_bytes, 0, run);
       }
     }
   }

@@ -9,7 +9,7 @@
 namespace convgrad {
 
 // Sets all elements of a tensor to zero. `first` is its first element.
-void fill_zeros(char *first, const int64_t size[4], const int64_t stride[4]);
+void fill_zeros(char *first, const int64_t size[4], const int64_t stride[4], int64_t element_bytes);
 
 // Whether running the kernel leaves elements of the result unwritten, so that they are filled with zeros before.
 bool leaves_gaps(const Kernel &kernel, const Normalized &problem);

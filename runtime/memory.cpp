@@ -5,12 +5,21 @@
 
 namespace convgrad {
 
-void *allocate(const Memory &memory, size_t bytes, size_t alignment) {
+void *allocate(const Memory &memory, size_t bytes, size_t alignment, Text *reason) {
   if (alignment < sizeof(void *)) alignment = sizeof(void *);
   void *block = nullptr;
-  if (memory.allocate == nullptr) return posix_memalign(&block, alignment, bytes) == 0 ? block : nullptr;
-  block = memory.allocate(memory.memory, bytes, alignment);
+  if (memory.allocate != nullptr) {
+    block = memory.allocate(memory.memory, bytes, alignment);
+  } else if (posix_memalign(&block, alignment, bytes) != 0) {
+    block = nullptr;
+  }
+  if (block == nullptr) {
+    reason->append("no memory for %zu bytes", bytes);
+    return nullptr;
+  }
   if (reinterpret_cast<uintptr_t>(block) % alignment != 0) {
+    reason->append("the context's allocate returned %p for %zu bytes, expected an address that is a multiple of %zu",
+                   block, bytes, alignment);
     memory.release(memory.memory, block);
     return nullptr;
   }

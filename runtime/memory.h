@@ -4,6 +4,8 @@
 
 #include <cstddef>
 
+#include "last_error.h"
+
 namespace convgrad {
 
 struct Memory {
@@ -12,8 +14,9 @@ struct Memory {
   void *memory;
 };
 
-// NULL: no memory, or an application's block that is not aligned (it has been released).
-void *allocate(const Memory &memory, size_t bytes, size_t alignment);
+// NULL: no memory, or an application's block that is not aligned (it has been released), which callers answer as
+// OUT_OF_MEMORY too; `reason` says which.
+void *allocate(const Memory &memory, size_t bytes, size_t alignment, Text *reason);
 void release(const Memory &memory, void *pointer);
 
 }  // namespace convgrad

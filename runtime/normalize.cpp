@@ -6,9 +6,11 @@
 namespace convgrad {
 namespace {
 
-// Kernels round sizes up to whole tiles and blocks, so coordinates stay well below the largest int32.
-constexpr int64_t max_coordinate = int64_t{1} << 30;
-constexpr int64_t max_bytes = std::numeric_limits<int32_t>::max();
+// Kernels compute in int32, without a check: positions, rounded up to whole register tiles; the coordinates under them;
+// and each coordinate times its stride, before the padding's share is taken off again.
+constexpr Wide kMaxInt32 = std::numeric_limits<int32_t>::max();
+// Of a coordinate, so that the difference and the sum of two are an int32 too.
+constexpr Wide kMaxCoordinate = Wide{1} << 30;
 
 // Of a divisor above 0, rounding down and up.
 Wide floor_div(Wide a, Wide b) { return a / b - (a % b < 0 ? 1 : 0); }
@@ -67,6 +69,33 @@ void fold(Normalized *problem) {
   problem->axis[WIDTH].in = problem->axis[WIDTH].out = in.size[1];
   simplify_axis(&problem->axis[HEIGHT]);
   simplify_axis(&problem->axis[WIDTH]);
+}
+
+// What a kernel adds up for a coordinate, whatever the order of the terms: no partial sum leaves [-below, above].
+struct Range {
+  Wide below, above;
+  Wide step;  // how many of the image's rows lie between two coordinates
+  Wide widest() const { return std::max(below, above); }
+};
+
+// Of an image along an axis.
+Range image_range(convgrad_op op, const Axis &axis, Role role) {
+  const Wide before = axis.before;
+  const Wide padded = std::max<Wide>(before, 0), cut = std::max<Wide>(-before, 0);
+  const Wide taps = (Wide{axis.taps} - 1) * axis.dilation;
+  if (op != CONVGRAD_OP_CONV2D_BACKPROP_INPUT) {
+    if (role == OUTPUT) return {0, Wide{axis.out} + kMaxTile, 1};
+    const Wide last = (Wide{axis.out} - 1 + kMaxTile) * axis.stride + taps;
+    return {padded, std::max(last, before + axis.in) + cut, 1};
+  }
+  // Of a phase: `min` of phase_at() and phase_rows() lies in [-below, above].
+  const Wide below = (cut + taps) / axis.stride + 1, above = (padded + axis.stride) / axis.stride;
+  const Wide rows = (Wide{axis.in} + axis.stride - 1) / axis.stride;
+  const Wide last = above + rows + kMaxTile;
+  // The output is read at a row of the phase less a tap; the input's rows of a phase are `stride` apart, where it has
+  // more than one.
+  if (role == OUTPUT) return {below + taps / axis.stride, last, 1};
+  return {std::max(below, above), last + below, rows > 1 ? Wide{axis.stride} : Wide{0}};
 }
 
 }  // namespace
@@ -163,23 +192,48 @@ bool fits_int32(const Normalized &problem, const OpInfo &op, Text *reason) {
     for (int i = 0; i < 4; ++i) {
       if (view.size[i] > 1) span += (Wide{view.size[i]} - 1) * view.stride[i];
     }
-    if (span * Wide{sizeof(float)} > max_bytes) {
+    span *= dtype_size(problem.dtype);
+    if (span > kMaxInt32) {
       reason->append("%s spans %lld bytes, kernels address at most %lld", op.argument_of(static_cast<Role>(role)),
-                     static_cast<long long>(span * Wide{sizeof(float)}), static_cast<long long>(max_bytes));
+                     static_cast<long long>(span), static_cast<long long>(kMaxInt32));
       return false;
     }
   }
-  for (const Axis &axis : problem.axis) {
-    const Wide reach = (Wide{axis.out} - 1) * axis.stride + (Wide{axis.taps} - 1) * axis.dilation;
-    const Wide padding = axis.before < 0 ? -axis.before : axis.before;
-    if (axis.stride > max_coordinate || axis.dilation > max_coordinate || reach > max_coordinate ||
-        padding + axis.in > max_coordinate) {
+  Range range[2][2];  // by axis; of the input and the output
+  for (int i = 0; i < 2; ++i) {
+    const Axis &axis = problem.axis[i];
+    range[i][0] = image_range(problem.op, axis, INPUT);
+    range[i][1] = image_range(problem.op, axis, OUTPUT);
+    if (axis.stride > kMaxCoordinate || axis.dilation > kMaxCoordinate || range[i][0].widest() > kMaxCoordinate ||
+        range[i][1].widest() > kMaxCoordinate) {
       reason->append(
           "strides [%lld,%lld], dilations [%lld,%lld] or paddings need coordinates above %lld, the most that "
           "kernels take",
           static_cast<long long>(problem.axis[HEIGHT].stride), static_cast<long long>(problem.axis[WIDTH].stride),
           static_cast<long long>(problem.axis[HEIGHT].dilation), static_cast<long long>(problem.axis[WIDTH].dilation),
-          static_cast<long long>(max_coordinate));
+          static_cast<long long>(kMaxCoordinate));
+      return false;
+    }
+  }
+  for (Role role : {INPUT, OUTPUT}) {
+    const View &view = problem.view[role];
+    Wide below = 0, above = 0;
+    for (int i = 0; i < 4; ++i) {
+      if (view.size[i] <= 1) continue;  // kernels get a stride of 0
+      const bool spatial = i == image_dimension(WIDTH) || i == image_dimension(HEIGHT);
+      const Range reach = spatial ? range[i == image_dimension(HEIGHT) ? HEIGHT : WIDTH][role == INPUT ? 0 : 1]
+                                  : Range{0, Wide{view.size[i]} - 1, 1};
+      below += reach.below * reach.step * view.stride[i];
+      above += reach.above * reach.step * view.stride[i];
+    }
+    if (std::max(below, above) > kMaxInt32) {
+      reason->append(
+          "coordinates in %s, rounded up to whole tiles of up to %lld rows, times its strides exceed %lld elements, "
+          "the "
+          "most that kernels take (strides [%lld,%lld], dilations [%lld,%lld])",
+          op.argument_of(role), static_cast<long long>(kMaxTile), static_cast<long long>(kMaxInt32),
+          static_cast<long long>(problem.axis[HEIGHT].stride), static_cast<long long>(problem.axis[WIDTH].stride),
+          static_cast<long long>(problem.axis[HEIGHT].dilation), static_cast<long long>(problem.axis[WIDTH].dilation));
       return false;
     }
   }

@@ -43,8 +43,9 @@ convgrad_status convgrad_plan_create(const convgrad_context *ctx, convgrad_op op
   PreparedCall call;
   status = prepare_call(*found, *settings, attrs, tensors, &call);
   if (status != CONVGRAD_OK) return status;
-  void *block = allocate(settings->memory, sizeof(convgrad_plan), alignof(convgrad_plan));
-  if (block == nullptr) return fail(CONVGRAD_OUT_OF_MEMORY, "plan_create: no memory for a plan");
+  Text reason;
+  void *block = allocate(settings->memory, sizeof(convgrad_plan), alignof(convgrad_plan), &reason);
+  if (block == nullptr) return fail(CONVGRAD_OUT_OF_MEMORY, "plan_create: %s of a plan", reason.c_str());
   retain_thread_pool(settings->threads);
   *plan = new (block) convgrad_plan{call};
   return CONVGRAD_OK;

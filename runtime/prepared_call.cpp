@@ -46,8 +46,8 @@ const Kernel *choose(const Op &op, const Settings &settings, const Normalized &n
 
 // Bytes of scratch that one task may use, in whole cache lines.
 size_t slot_size(const Kernel &kernel) {
-  constexpr size_t line = CONVGRAD_WORKSPACE_ALIGNMENT;
-  return (kernel.scratch_bytes + line - 1) / line * line;
+  constexpr size_t kLine = CONVGRAD_WORKSPACE_ALIGNMENT;
+  return (kernel.scratch_bytes + kLine - 1) / kLine * kLine;
 }
 
 }  // namespace
@@ -88,15 +88,19 @@ size_t workspace_size(const PreparedCall &call) {
 convgrad_status run_call(const PreparedCall &call, const void *const data[3], void *workspace) {
   if (convgrad_status status = validate_pointers(*call.op, call.problem, data)) return status;
   const size_t bytes = workspace_size(call);
-  if (workspace != nullptr && reinterpret_cast<uintptr_t>(workspace) % CONVGRAD_WORKSPACE_ALIGNMENT != 0) {
-    return fail(CONVGRAD_INVALID_ARGUMENT, "%s: workspace is %p, expected a multiple of %d", call.op->name, workspace,
-                CONVGRAD_WORKSPACE_ALIGNMENT);
+  if (workspace != nullptr) {
+    if (convgrad_status status = validate_workspace(*call.op, call.problem, data, workspace, bytes)) return status;
   }
   void *allocated = nullptr;
   if (workspace == nullptr && bytes > 0) {
-    if (bytes != SIZE_MAX) allocated = allocate(call.settings.memory, bytes, CONVGRAD_WORKSPACE_ALIGNMENT);
+    Text reason;
+    if (bytes == SIZE_MAX) {
+      reason.append("no memory for more bytes than size_t holds");
+    } else {
+      allocated = allocate(call.settings.memory, bytes, CONVGRAD_WORKSPACE_ALIGNMENT, &reason);
+    }
     if (allocated == nullptr) {
-      return fail(CONVGRAD_OUT_OF_MEMORY, "%s: no memory for %zu bytes of scratch", call.op->name, bytes);
+      return fail(CONVGRAD_OUT_OF_MEMORY, "%s: %s of scratch", call.op->name, reason.c_str());
     }
     workspace = allocated;
   }
@@ -109,7 +113,7 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
   }
   if (call.fill) {
     const Tensor &result = call.problem.tensor[call.op->result()];
-    fill_zeros(first[call.op->result()], result.size, result.stride);
+    fill_zeros(first[call.op->result()], result.size, result.stride, dtype_size(call.problem.dtype));
   }
   int error = 0;
   if (call.kernel != nullptr) {

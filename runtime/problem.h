@@ -8,6 +8,24 @@
 
 namespace convgrad {
 
+// In the order of convgrad_dtype.
+struct Dtype {
+  const char *name;
+  int64_t bytes;  // of an element
+};
+constexpr Dtype kDtypes[] = {{"FLOAT32", 4}, {"FLOAT64", 8}, {"FLOAT16", 2}, {"BFLOAT16", 2}};
+
+constexpr int64_t dtype_size(convgrad_dtype dtype) { return kDtypes[dtype].bytes; }
+
+// The four dimensions by ascending stride.
+inline void order_by_stride(const int64_t stride[4], int order[4]) {
+  for (int i = 0; i < 4; ++i) {
+    int j = i;
+    for (; j > 0 && stride[i] < stride[order[j - 1]]; --j) order[j] = order[j - 1];
+    order[j] = i;
+  }
+}
+
 // Wide enough for any sum of products of two int64, such as the extent of a dilated filter.
 __extension__ typedef __int128 Wide;
 

@@ -11,7 +11,7 @@ namespace convgrad {
 // room comes back once no later block is in use.
 class ScratchStack {
  public:
-  static constexpr size_t alignment = 64;
+  static constexpr size_t kAlignment = 64;
 
   // The memory's start is aligned.
   ScratchStack(void *memory, size_t bytes) : memory_(static_cast<char *>(memory)), bytes_(bytes) {}
@@ -22,17 +22,17 @@ class ScratchStack {
 
  private:
   struct Header {
-    size_t previous;  // offset of the header of the block below; no_block: none
+    size_t previous;  // offset of the header of the block below; kNoBlock: none
     bool freed;
   };
-  static constexpr size_t no_block = SIZE_MAX;
+  static constexpr size_t kNoBlock = SIZE_MAX;
 
   Header *header_at(size_t offset) { return reinterpret_cast<Header *>(memory_ + offset); }
 
   char *memory_;
   size_t bytes_;
   size_t used_ = 0;
-  size_t top_ = no_block;  // offset of the highest block's header
+  size_t top_ = kNoBlock;  // offset of the highest block's header
 };
 
 }  // namespace convgrad

@@ -13,7 +13,7 @@ namespace convgrad {
 
 namespace {
 
-constexpr const Target *targets[] = {
+constexpr const Target *kTargets[] = {
 #define CONVGRAD_TARGET(name, priority, features) &target_##name,
 #include "targets.inc"
 #undef CONVGRAD_TARGET
@@ -22,7 +22,7 @@ constexpr const Target *targets[] = {
 }  // namespace
 
 const Target *find_target(const char *name) {
-  for (const Target *target : targets) {
+  for (const Target *target : kTargets) {
     if (strcmp(target->name, name) == 0) return target;
   }
   return nullptr;
@@ -30,7 +30,7 @@ const Target *find_target(const char *name) {
 
 Text target_names() {
   Text text;
-  for (const Target *target : targets) text.append("%s%s", text.empty() ? "" : ", ", target->name);
+  for (const Target *target : kTargets) text.append("%s%s", text.empty() ? "" : ", ", target->name);
   return text;
 }
 

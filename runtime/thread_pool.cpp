@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -27,6 +28,7 @@ struct Job {
 struct ThreadPool {
   Memory memory;
   std::atomic<int> references;
+  pid_t process;  // whose threads they are
   pthread_mutex_t mutex;
   pthread_cond_t work;
   Job *first;  // jobs with indices left to take
@@ -37,6 +39,9 @@ struct ThreadPool {
 };
 
 namespace {
+
+// Fork copies the pool but not its threads; the mutex stays as it was, held by a thread that is not there perhaps.
+bool inherited(const ThreadPool *pool) { return pool->process != getpid(); }
 
 // Takes one index of `job`, which has one left, and calls the task. Called and returns with the mutex held.
 void run_one(ThreadPool *pool, Job *job) {
@@ -72,13 +77,14 @@ void *worker_main(void *arg) {
 
 }  // namespace
 
-ThreadPool *create_thread_pool(const Memory &memory, int workers) {
+ThreadPool *create_thread_pool(const Memory &memory, int workers, Text *reason) {
   const size_t bytes = sizeof(ThreadPool) + static_cast<size_t>(workers) * sizeof(pthread_t);
-  void *block = allocate(memory, bytes, alignof(ThreadPool));
+  void *block = allocate(memory, bytes, alignof(ThreadPool), reason);
   if (block == nullptr) return nullptr;
   ThreadPool *pool = new (block) ThreadPool;
   pool->memory = memory;
   pool->references.store(1);
+  pool->process = getpid();
   pthread_mutex_init(&pool->mutex, nullptr);
   pthread_cond_init(&pool->work, nullptr);
   pool->first = pool->last = nullptr;
@@ -103,13 +109,15 @@ void retain_thread_pool(ThreadPool *pool) {
 
 void release_thread_pool(ThreadPool *pool) {
   if (pool == nullptr || pool->references.fetch_sub(1) != 1) return;
-  pthread_mutex_lock(&pool->mutex);
-  pool->stop = true;
-  pthread_cond_broadcast(&pool->work);
-  pthread_mutex_unlock(&pool->mutex);
-  for (int i = 0; i < pool->workers; ++i) pthread_join(pool->threads[i], nullptr);
-  pthread_cond_destroy(&pool->work);
-  pthread_mutex_destroy(&pool->mutex);
+  if (!inherited(pool)) {
+    pthread_mutex_lock(&pool->mutex);
+    pool->stop = true;
+    pthread_cond_broadcast(&pool->work);
+    pthread_mutex_unlock(&pool->mutex);
+    for (int i = 0; i < pool->workers; ++i) pthread_join(pool->threads[i], nullptr);
+    pthread_cond_destroy(&pool->work);
+    pthread_mutex_destroy(&pool->mutex);
+  }
   const Memory memory = pool->memory;
   pool->~ThreadPool();
   release(memory, pool);
@@ -120,6 +128,10 @@ int thread_pool_workers(const ThreadPool *pool) { return pool->workers; }
 void thread_pool_parallel_for(void *threads, void (*task)(void *arg, int64_t index), void *arg, int64_t count) {
   if (count <= 0) return;
   ThreadPool *pool = static_cast<ThreadPool *>(threads);
+  if (inherited(pool)) {
+    for (int64_t i = 0; i < count; ++i) task(arg, i);
+    return;
+  }
   Job job = {task, arg, count, 0, 0, nullptr, PTHREAD_COND_INITIALIZER};
   pthread_mutex_lock(&pool->mutex);
   (pool->last == nullptr ? pool->first : pool->last->following) = &job;

@@ -10,29 +10,19 @@
 namespace convgrad {
 namespace {
 
-constexpr int64_t int64_max = std::numeric_limits<int64_t>::max();
+constexpr int64_t kInt64Max = std::numeric_limits<int64_t>::max();
 
 // Where n or r, h or s, w or c, c or k stand in a shape of the API, in Halide's order of dimensions.
-constexpr int nhwc_dimensions[4] = {3, 2, 1, 0};
-constexpr int nchw_dimensions[4] = {1, 3, 2, 0};
+constexpr int kNhwcDimensions[4] = {3, 2, 1, 0};
+constexpr int kNchwDimensions[4] = {1, 3, 2, 0};
 
 const int *dimensions_of(Role role, convgrad_data_format format) {
-  return role != FILTER && format == CONVGRAD_NCHW ? nchw_dimensions : nhwc_dimensions;
-}
-
-const char *dtype_name(convgrad_dtype dtype) {
-  static const char *const names[] = {"FLOAT32", "FLOAT64", "FLOAT16", "BFLOAT16"};
-  return names[dtype];
-}
-
-int64_t dtype_size(convgrad_dtype dtype) {
-  static const int64_t sizes[] = {4, 8, 2, 2};
-  return sizes[dtype];
+  return role != FILTER && format == CONVGRAD_NCHW ? kNchwDimensions : kNhwcDimensions;
 }
 
 const char *padding_name(convgrad_padding padding) {
-  static const char *const names[] = {"VALID", "SAME", "EXPLICIT"};
-  return names[padding];
+  static const char *const kNames[] = {"VALID", "SAME", "EXPLICIT"};
+  return kNames[padding];
 }
 
 // The attributes that an output's shape follows from.
@@ -108,10 +98,10 @@ convgrad_status validate_tensor(const OpInfo &op, const char *argument, Role rol
   Wide span = empty ? 0 : 1;
   for (int i = 0; i < 4 && !empty; ++i) {
     const Wide step = (Wide{given.shape[i]} - 1) * (given.shape[i] > 1 ? strides[i] : 0);
-    span = step > int64_max ? Wide{int64_max} : span + step;  // four of them stay far below 2^127
-    if (span > int64_max) span = int64_max;
+    span = step > kInt64Max ? Wide{kInt64Max} : span + step;  // four of them stay far below 2^127
+    if (span > kInt64Max) span = kInt64Max;
   }
-  if (span * dtype_size(given.dtype) + given.byte_offset > int64_max) {
+  if (span * dtype_size(given.dtype) + given.byte_offset > kInt64Max) {
     return fail(CONVGRAD_INVALID_ARGUMENT,
                 "%s: %s has shape %s, strides %s and byte_offset %lld, expected a number of bytes that int64 can hold",
                 op.name, argument, shape_text(given.shape).c_str(), shape_text(given.strides).c_str(),
@@ -120,14 +110,8 @@ convgrad_status validate_tensor(const OpInfo &op, const char *argument, Role rol
 
   if (result && !empty) {
     // Sizes above 1 by ascending stride: each stride must lead behind everything that the smaller ones reach.
-    int order[4] = {0, 1, 2, 3};
-    for (int i = 1; i < 4; ++i) {
-      for (int j = i; j > 0 && strides[order[j]] < strides[order[j - 1]]; --j) {
-        const int swapped = order[j];
-        order[j] = order[j - 1];
-        order[j - 1] = swapped;
-      }
-    }
+    int order[4];
+    order_by_stride(strides, order);
     int64_t reach = 1;
     for (int i : order) {
       if (given.shape[i] <= 1) continue;
@@ -161,7 +145,7 @@ convgrad_status validate_support(const OpInfo &op, const convgrad_conv2d_attrs &
   }
   if (tensors[0]->dtype != CONVGRAD_FLOAT32) {
     return fail(CONVGRAD_UNSUPPORTED, "%s: %s has dtype %s; this build has kernels for FLOAT32 only", op.name,
-                op.argument[0], dtype_name(tensors[0]->dtype));
+                op.argument[0], kDtypes[tensors[0]->dtype].name);
   }
   if (attrs.accumulate != 0) {
     return fail(CONVGRAD_UNSUPPORTED, "%s: attrs.accumulate is 1; no kernel of this build adds to its result", op.name);
@@ -194,12 +178,12 @@ convgrad_status validate_shape(const OpInfo &op, const char *argument, const int
 
 convgrad_status validate_attrs(const OpInfo &op, const convgrad_conv2d_attrs *attrs, convgrad_conv2d_attrs *full) {
   if (attrs == nullptr) return fail(CONVGRAD_INVALID_ARGUMENT, "%s: attrs is NULL", op.name);
-  static const size_t boundaries[] = {
+  static const size_t kBoundaries[] = {
       offsetof(convgrad_conv2d_attrs, strides),           offsetof(convgrad_conv2d_attrs, dilations),
       offsetof(convgrad_conv2d_attrs, explicit_paddings), offsetof(convgrad_conv2d_attrs, padding),
       offsetof(convgrad_conv2d_attrs, data_format),       offsetof(convgrad_conv2d_attrs, accumulate),
       offsetof(convgrad_conv2d_attrs, reserved),          sizeof(convgrad_conv2d_attrs)};
-  if (!is_struct_size(attrs->struct_size, boundaries, sizeof boundaries / sizeof boundaries[0])) {
+  if (!is_struct_size(attrs->struct_size, kBoundaries, sizeof kBoundaries / sizeof kBoundaries[0])) {
     return fail(CONVGRAD_INVALID_ARGUMENT,
                 "%s: attrs.struct_size is %zu, expected sizeof(convgrad_conv2d_attrs) of this or an earlier version "
                 "(%zu here)",
@@ -284,9 +268,9 @@ convgrad_status infer_output_shape(const OpInfo &op, const convgrad_conv2d_attrs
     const int64_t *pads = &attrs.explicit_paddings[2 * i];
     const OutputSize size =
         output_size(attrs.padding, in, filter_shape[i], attrs.strides[i], attrs.dilations[i], pads[0], pads[1]);
-    if (size.out < 0 || size.out > int64_max) {
+    if (size.out < 0 || size.out > kInt64Max) {
       Text value;
-      if (size.out >= -Wide{int64_max} && size.out < 0) {
+      if (size.out >= -Wide{kInt64Max} && size.out < 0) {
         value.append("%lld", static_cast<long long>(size.out));
       } else {
         value.append("%s", size.out < 0 ? "below -2^63" : "above 2^63");
@@ -328,7 +312,7 @@ convgrad_status validate_problem(const OpInfo &op, const convgrad_conv2d_attrs *
   for (int i = 1; i < 3; ++i) {
     if (tensors[i]->dtype != tensors[0]->dtype) {
       return fail(CONVGRAD_INVALID_ARGUMENT, "%s: %s has dtype %s, expected %s, the dtype of %s", op.name,
-                  op.argument[i], dtype_name(tensors[i]->dtype), dtype_name(tensors[0]->dtype), op.argument[0]);
+                  op.argument[i], kDtypes[tensors[i]->dtype].name, kDtypes[tensors[0]->dtype].name, op.argument[0]);
     }
   }
   problem->dtype = tensors[0]->dtype;
@@ -364,11 +348,12 @@ convgrad_status validate_pointers(const OpInfo &op, const Problem &problem, cons
                   op.argument[i], data[i], static_cast<long long>(tensor.byte_offset),
                   static_cast<long long>(tensor.span));
     }
-    if (begin[i] % sizeof(float) != 0) {
+    if (begin[i] % static_cast<uint64_t>(dtype_size(problem.dtype)) != 0) {
       return fail(CONVGRAD_INVALID_ARGUMENT,
-                  "%s: %s has data %p and byte_offset %lld, expected an address that is a multiple of %zu, its "
+                  "%s: %s has data %p and byte_offset %lld, expected an address that is a multiple of %lld, its "
                   "element's size",
-                  op.name, op.argument[i], data[i], static_cast<long long>(tensor.byte_offset), sizeof(float));
+                  op.name, op.argument[i], data[i], static_cast<long long>(tensor.byte_offset),
+                  static_cast<long long>(dtype_size(problem.dtype)));
     }
   }
   for (int i = 0; i < 2; ++i) {
@@ -378,6 +363,31 @@ convgrad_status validate_pointers(const OpInfo &op, const Problem &problem, cons
                   op.name, op.argument[2], reinterpret_cast<void *>(begin[2]),
                   static_cast<long long>(end[2] - begin[2]), op.argument[i], reinterpret_cast<void *>(begin[i]),
                   static_cast<long long>(end[i] - begin[i]));
+    }
+  }
+  return CONVGRAD_OK;
+}
+
+convgrad_status validate_workspace(const OpInfo &op, const Problem &problem, const void *const data[3],
+                                   const void *workspace, size_t bytes) {
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(workspace);
+  uintptr_t end;
+  if (begin % CONVGRAD_WORKSPACE_ALIGNMENT != 0) {
+    return fail(CONVGRAD_INVALID_ARGUMENT, "%s: workspace is %p, expected a multiple of %d", op.name, workspace,
+                CONVGRAD_WORKSPACE_ALIGNMENT);
+  }
+  if (__builtin_add_overflow(begin, bytes, &end)) {
+    return fail(CONVGRAD_INVALID_ARGUMENT, "%s: workspace is %p, expected its %zu bytes within the address space",
+                op.name, workspace, bytes);
+  }
+  for (int i = 0; i < 3; ++i) {
+    const Tensor &tensor = problem.tensor[op.role[i]];
+    const uintptr_t first = reinterpret_cast<uintptr_t>(data[i]) + static_cast<uint64_t>(tensor.byte_offset);
+    if (begin < end && tensor.span > 0 && begin < first + static_cast<uint64_t>(tensor.span) && first < end) {
+      return fail(CONVGRAD_INVALID_ARGUMENT,
+                  "%s: workspace (%p, %zu bytes) overlaps %s (%p, %lld bytes), expected memory of its own", op.name,
+                  workspace, bytes, op.argument[i], reinterpret_cast<void *>(first),
+                  static_cast<long long>(tensor.span));
     }
   }
   return CONVGRAD_OK;

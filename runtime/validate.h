@@ -29,6 +29,10 @@ convgrad_status validate_problem(const OpInfo &op, const convgrad_conv2d_attrs *
 // NULL, alignment and overlap. `data` is in the order of the op's arguments, without byte offsets.
 convgrad_status validate_pointers(const OpInfo &op, const Problem &problem, const void *const data[3]);
 
+// Alignment of a workspace that is not NULL, and that it is apart from the tensors, whose pointers are valid.
+convgrad_status validate_workspace(const OpInfo &op, const Problem &problem, const void *const data[3],
+                                   const void *workspace, size_t bytes);
+
 }  // namespace convgrad
 
 #endif

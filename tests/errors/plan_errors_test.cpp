@@ -105,6 +105,22 @@ TEST(PlanErrors, BadRuns) {
     if (convgrad_plan_workspace_size(raw) < sizeof workspace && convgrad_plan_workspace_size(raw) > 0) {
       refused(raw, a, b, c, workspace + 4, "workspace");
     }
+    // Tensors within the workspace, and at either end of it.
+    const size_t bytes = convgrad_plan_workspace_size(raw);
+    ASSERT_GT(bytes, 0u);
+    std::vector<char> room(bytes + (size_t{2} << 16) + CONVGRAD_WORKSPACE_ALIGNMENT, 0);
+    const auto base = reinterpret_cast<uintptr_t>(room.data()) + (1 << 16);
+    char *const scratch = room.data() + (1 << 16) + (64 - base % 64) % 64;
+    const std::string text = "overlaps ";
+    for (char *inside : {scratch, scratch + 64, scratch + bytes - 4, scratch - 4}) {
+      refused(raw, inside, b, c, scratch, text + call.name_of(call.first));
+      EXPECT_NE(std::string(convgrad_last_error()).find("workspace"), std::string::npos) << convgrad_last_error();
+      refused(raw, a, inside, c, scratch, text + call.name_of(call.second));
+      refused(raw, a, b, inside, scratch, text + call.name_of(call.result));
+    }
+    refused(raw, a, b, c, reinterpret_cast<void *>(UINTPTR_MAX / 64 * 64), "workspace");
+    EXPECT_EQ(convgrad_plan_run(raw, a, scratch + bytes, c, scratch), CONVGRAD_OK) << convgrad_last_error();
+    fill_pattern(call.memory[2].data(), call.memory[2].size() * sizeof(float));
     EXPECT_EQ(convgrad_plan_run(raw, a, b, c, nullptr), CONVGRAD_OK) << convgrad_last_error();
   }
 }

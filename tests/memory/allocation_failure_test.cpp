@@ -102,6 +102,52 @@ TEST(AllocationFailure, EveryAllocationMayFail) {
   EXPECT_GE(most_failures, 3);
 }
 
+// A block that is not aligned as asked for is given back, and the text does not speak of too little memory.
+TEST(AllocationFailure, MisalignedBlocks) {
+  const Problem problem = expand_all({"conv2d n4 h20 w22 c40 k48 r3x3 pSAME"}).front();
+  const Data data = integer_data(problem, 9);
+  struct Misaligned {
+    int calls = 0, spoil = 0, live = 0;
+  };
+  convgrad_context_options options = convgrad_context_options_default();
+  options.num_threads = 2;
+  options.allocate = [](void *memory, size_t bytes, size_t) -> void * {
+    auto *self = static_cast<Misaligned *>(memory);
+    void *block = nullptr;
+    if (posix_memalign(&block, 64, bytes + 64) != 0) return nullptr;
+    ++self->live;
+    return static_cast<char *>(block) + (++self->calls == self->spoil ? 4 : 0);
+  };
+  options.release = [](void *memory, void *block) {
+    --static_cast<Misaligned *>(memory)->live;
+    std::free(reinterpret_cast<void *>(reinterpret_cast<uintptr_t>(block) / 64 * 64));
+  };
+  int spoilt = 0;
+  for (int n = 1; n < 20; ++n) {
+    Misaligned allocator;
+    allocator.spoil = n;
+    options.memory = &allocator;
+    {
+      convgrad_context *raw = nullptr;
+      convgrad_status status = convgrad_context_create(&options, &raw);
+      const Context context(raw);
+      RunOptions how;
+      how.workspace = Workspace::kNone;
+      Runner runner;
+      if (status == CONVGRAD_OK) status = runner.run(raw, problem, data.first, data.second, how).status;
+      if (allocator.calls >= n) {
+        EXPECT_EQ(status, CONVGRAD_OUT_OF_MEMORY) << n;
+        EXPECT_NE(std::string(convgrad_last_error()).find("multiple of"), std::string::npos) << convgrad_last_error();
+        ++spoilt;
+      } else {
+        EXPECT_EQ(status, CONVGRAD_OK) << convgrad_last_error();
+      }
+    }
+    EXPECT_EQ(allocator.live, 0) << n;
+  }
+  EXPECT_GE(spoilt, 4);  // context, threads, plan, scratch
+}
+
 TEST(AllocationFailure, AllocateAndReleaseComeTogether) {
   FailingAllocator allocator;
   for (const bool only_allocate : {true, false}) {

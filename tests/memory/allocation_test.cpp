@@ -1,10 +1,12 @@
 // A run with a workspace allocates nothing, and where an allocator is given the C library's is not used.
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 
 #include "memory/malloc_counter.h"
+#include "support/child.h"
 #include "support/kernel_fixture.h"
 
 namespace convgrad::test {
@@ -173,6 +175,30 @@ TEST(AllocationTest, TheCounterCounts) {
   void *volatile pointer = std::malloc(10);
   std::free(pointer);
   EXPECT_EQ(counter.stop(), 2);
+}
+
+// Out of memory is no reason to refuse the next call. In a child of its own, because the default context is made once
+// a process.
+TEST(Allocations, ADefaultContextWithoutMemoryIsMadeLater) {
+  const Problem problem = expand_all({"backprop_input n2 h9 w11 c7 k5 r3x3 pSAME"}).front();
+  const Data data = integer_data(problem, 5);
+  const ChildResult child = run_in_child({}, [&] {
+    Runner runner;
+    RunOptions how;
+    how.entry = Entry::kFunction;
+    for (int i = 0; i < 2; ++i) {
+      const NoAlignedMemory none;
+      const Outcome outcome = runner.run(nullptr, problem, data.first, data.second, how);
+      std::printf("%s\n", outcome.message.c_str());
+      if (outcome.status != CONVGRAD_OUT_OF_MEMORY || outcome.message.find("context_create") != 0) return 1;
+    }
+    const auto equal = equals_expected(runner.run(nullptr, problem, data.first, data.second, how), data.expected,
+                                       {&problem, "", 5, 0});
+    std::printf("%s\n", equal.message());
+    return equal ? 0 : 2;
+  });
+  EXPECT_EQ(child.exit_code, 0) << child.output;
+  ++tally().problems;
 }
 
 }  // namespace

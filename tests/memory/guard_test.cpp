@@ -2,6 +2,7 @@
 // and the workspace has exactly the size that was asked for. A stray access ends the process.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "support/kernel_fixture.h"
@@ -49,6 +50,32 @@ TEST_P(Guards, NoAccessOutside) {
     }
   }
   EXPECT_GE(accepted, 3 * 6);
+}
+
+// What the generic algorithm takes up to: coordinates and their strides as large as int32 allows. An address that
+// overflows lands far outside.
+TEST_P(Guards, LargestCoordinates) {
+  if (std::string(kernel().algorithm) != "generic") return;
+  constexpr uint64_t kSeed = 4;
+  constexpr int64_t kFarApart = 1 << 20;
+  int accepted = 0;
+  for (const Problem &problem : load_shapes("edge.txt")) {
+    const bool far_apart = std::min(std::max(problem.strides[0], problem.strides[1]),
+                                    std::max(problem.dilations[0], problem.dilations[1])) > kFarApart;
+    if (problem.op != kernel().op || !far_apart) continue;
+    const Data data = integer_data(problem, kSeed);
+    for (Placement placement : {Placement::kBeforeGuard, Placement::kAfterGuard, Placement::kOdd}) {
+      for (int threads : {1, 4}) {
+        RunOptions options;
+        options.placement = placement;
+        Outcome outcome;
+        ASSERT_TRUE(run(problem, data.first, data.second, &outcome, options, threads)) << outcome.message;
+        EXPECT_TRUE(equals_expected(outcome, data.expected, {&problem, kernel().name, kSeed, threads}));
+        ++accepted;
+      }
+    }
+  }
+  EXPECT_GE(accepted, 5 * 6);
 }
 
 CONVGRAD_INSTANTIATE_PER_KERNEL(Guards);

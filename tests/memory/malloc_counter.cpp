@@ -16,6 +16,7 @@ void __libc_free(void *);
 namespace {
 std::atomic<bool> counting{false};
 std::atomic<int64_t> count{0};
+std::atomic<bool> no_aligned_memory{false};
 
 void note() {
   if (counting.load(std::memory_order_relaxed)) count.fetch_add(1, std::memory_order_relaxed);
@@ -56,7 +57,7 @@ void *aligned_alloc(size_t alignment, size_t bytes) {
 
 int posix_memalign(void **pointer, size_t alignment, size_t bytes) {
   note();
-  void *memory = __libc_memalign(alignment, bytes);
+  void *memory = no_aligned_memory ? nullptr : __libc_memalign(alignment, bytes);
   if (memory == nullptr) return ENOMEM;
   *pointer = memory;
   return 0;
@@ -77,5 +78,8 @@ int64_t MallocCounter::stop() {
   counting = false;
   return count;
 }
+
+NoAlignedMemory::NoAlignedMemory() { no_aligned_memory = true; }
+NoAlignedMemory::~NoAlignedMemory() { no_aligned_memory = false; }
 
 }  // namespace convgrad::test

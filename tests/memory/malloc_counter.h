@@ -13,6 +13,13 @@ class MallocCounter {
   int64_t stop();  // how many allocations and releases since
 };
 
+// There is no memory for aligned blocks, which are all that the library asks the C library for, while it exists.
+class NoAlignedMemory {
+ public:
+  NoAlignedMemory();
+  ~NoAlignedMemory();
+};
+
 }  // namespace convgrad::test
 
 #endif  // CONVGRAD_TESTS_MEMORY_MALLOC_COUNTER_H

@@ -25,7 +25,11 @@ constexpr size_t slot_bytes = 1024;
 // A call with some threads, of our own or the application's, and a slot of scratch for each.
 class HalideHooks : public ::testing::Test {
  protected:
-  void SetUp() override { pool = create_thread_pool({nullptr, nullptr, nullptr}, 3); }
+  void SetUp() override {
+    Text reason;
+    pool = create_thread_pool({nullptr, nullptr, nullptr}, 3, &reason);
+    ASSERT_NE(pool, nullptr) << reason.c_str();
+  }
   void TearDown() override { release_thread_pool(pool); }
 
   struct Call {

@@ -20,7 +20,7 @@ void expect_filled(const int64_t (&size)[4], const int64_t (&stride)[4]) {
       }
     }
   }
-  fill_zeros(reinterpret_cast<char *>(memory.data() + 10), size, stride);
+  fill_zeros(reinterpret_cast<char *>(memory.data() + 10), size, stride, sizeof(float));
   EXPECT_EQ(memory, expected);
 }
 

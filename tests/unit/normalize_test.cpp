@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <set>
+#include <string>
 #include <tuple>
 #include <vector>
 
@@ -288,6 +289,77 @@ TEST(FitsInt32, NamesWhatIsTooLarge) {
   Problem spread = problem_of(CONVGRAD_OP_CONV2D, 1, axis_of(1, 3, 3, far, far, 2 * far), axis, 1, 1);
   EXPECT_FALSE(fits_int32(normalize(spread), conv2d_info, &reason));
   EXPECT_THAT(reason.c_str(), HasSubstr("strides [2147483648,1]"));
+}
+
+// Kernels multiply a coordinate by its stride before they take the padding's share off again.
+TEST(FitsInt32, CoordinatesTimesTheirStrides) {
+  const Axis width = axis_of(7, 1, 7, 1, 1, 0);
+  Text reason;
+  for (const auto &[op, info] : {std::make_pair(CONVGRAD_OP_CONV2D, &conv2d_info),
+                                 std::make_pair(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, &backprop_filter_info)}) {
+    const auto fits = [&, op = op, info = info](int64_t step) {
+      const Axis height = axis_of(7, 4, 4, step, step, 3 * step);
+      reason.clear();
+      return fits_int32(normalize(problem_of(op, 1, height, width, 4, 13)), *info, &reason);
+    };
+    // Rows are 28 elements apart; the last of 4 positions, rounded up by a tile, and the last of 4 taps are 38 steps.
+    const int64_t most = (INT32_MAX - (7 - 1 + 32) * 4 - 3) / (38 * 28);
+    EXPECT_TRUE(fits(most)) << reason.c_str();
+    for (int64_t step : {most + 1, int64_t{1} << 24}) {
+      EXPECT_FALSE(fits(step)) << info->name << " " << step;
+      EXPECT_THAT(reason.c_str(), HasSubstr("input"));
+      EXPECT_THAT(reason.c_str(), HasSubstr("2147483647"));
+    }
+    for (int shift : {25, 26, 27, 40}) EXPECT_FALSE(fits(int64_t{1} << shift)) << info->name << " 2^" << shift;
+  }
+}
+
+// The rows of a phase are as far apart as the stride says.
+TEST(FitsInt32, PhasesTimesTheirStrides) {
+  Text reason;
+  const auto fits = [&](int64_t in, int64_t stride, int64_t channels) {
+    reason.clear();
+    const Axis height = axis_of(in, 1, (in - 1) / stride + 1, stride, 1, 0);
+    const Axis width = axis_of(3, 3, 1, 1, 1, 0);
+    const Problem problem = problem_of(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, 1, height, width, channels, 1);
+    return fits_int32(normalize(problem), backprop_input_info, &reason);
+  };
+  EXPECT_TRUE(fits(9, 4, 4000000)) << reason.c_str();
+  EXPECT_FALSE(fits(9, 4, 5000000));
+  EXPECT_THAT(reason.c_str(), HasSubstr("in_backprop"));
+  // Phases of one row have no next one, so the stride does not count.
+  EXPECT_TRUE(fits(3, 1 << 29, 4)) << reason.c_str();
+}
+
+TEST(FitsInt32, OrdinaryTensorsOfAlmost2GiB) {
+  const Axis same = axis_of(64, 3, 64, 1, 1, 1), same7 = axis_of(64, 7, 64, 1, 1, 3),
+             half = axis_of(64, 3, 32, 2, 1, 0);
+  for (convgrad_op op : {CONVGRAD_OP_CONV2D, CONVGRAD_OP_CONV2D_BACKPROP_INPUT, CONVGRAD_OP_CONV2D_BACKPROP_FILTER}) {
+    for (const Axis &axis : {same, same7, half}) {
+      for (int64_t batch : {1, 2, 128}) {
+        const int64_t channels = ((int64_t{1} << 29) - 1) / (64 * 64) / batch;
+        Text reason;
+        EXPECT_TRUE(fits_int32(normalize(problem_of(op, batch, axis, axis, channels, 3)), conv2d_info, &reason))
+            << reason.c_str();
+        if (axis.stride > 1) continue;
+        EXPECT_TRUE(fits_int32(normalize(problem_of(op, batch, axis, axis, 3, channels)), conv2d_info, &reason))
+            << reason.c_str();
+      }
+    }
+  }
+}
+
+// Positions are rounded up to whole tiles, which schedules may not make larger than the check allows for.
+TEST(FitsInt32, KnowsTheLargestTile) {
+  const auto check = [](const char *name, int64_t most) {
+    if (std::string(name) != "tile_width" && std::string(name) != "tile_height") return 0;
+    EXPECT_LE(most, kMaxTile) << name;
+    return 1;
+  };
+  int found = 0;
+#define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) found += check(#name, most);
+#include "../../schedules/schedule_params.inc"
+  EXPECT_EQ(found, 2);
 }
 
 }  // namespace

@@ -23,11 +23,12 @@ void count_call(void *arg, int64_t index) { ++static_cast<Counts *>(arg)->calls[
 class ThreadPoolTest : public ::testing::TestWithParam<int> {
  protected:
   void SetUp() override {
-    pool = create_thread_pool(c_library, GetParam());
+    pool = create_thread_pool(c_library, GetParam(), &reason);
     ASSERT_NE(pool, nullptr);
   }
   void TearDown() override { release_thread_pool(pool); }
   ThreadPool *pool;
+  Text reason;
 };
 
 TEST_P(ThreadPoolTest, HasItsWorkers) { EXPECT_EQ(thread_pool_workers(pool), GetParam()); }
@@ -84,7 +85,8 @@ TEST_P(ThreadPoolTest, LivesUntilItsLastReference) {
 INSTANTIATE_TEST_SUITE_P(Workers, ThreadPoolTest, ::testing::Values(0, 1, 2, 7));
 
 TEST(ThreadPool, WorkersShareTheTasks) {
-  ThreadPool *pool = create_thread_pool(c_library, 1);
+  Text reason;
+  ThreadPool *pool = create_thread_pool(c_library, 1, &reason);
   ASSERT_NE(pool, nullptr);
   // Each of the two waits for the other, which one thread alone could not outlive.
   std::atomic<int> arrived{0};
@@ -118,11 +120,13 @@ TEST(ThreadPool, MemoryComesFromTheAllocator) {
                            free(block);
                          },
                          &log};
-  release_thread_pool(create_thread_pool(memory, 2));
+  Text reason;
+  release_thread_pool(create_thread_pool(memory, 2, &reason));
   EXPECT_EQ(log.total, 1);
   EXPECT_EQ(log.live, 0);
   log.fails = true;
-  EXPECT_EQ(create_thread_pool(memory, 2), nullptr);
+  EXPECT_EQ(create_thread_pool(memory, 2, &reason), nullptr);
+  EXPECT_STRNE(reason.c_str(), "");
   retain_thread_pool(nullptr);
   release_thread_pool(nullptr);
 }
