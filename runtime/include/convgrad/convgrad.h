@@ -71,24 +71,27 @@ typedef struct convgrad_plan convgrad_plan;
 
 /* How the forward convolution moves over its input. Start from convgrad_conv2d_attrs_default(). */
 typedef struct {
-  size_t struct_size;           /* sizeof as the caller compiled it; a shorter one means that the later fields have their defaults */
+  size_t
+      struct_size; /* sizeof as the caller compiled it; a shorter one means that the later fields have their defaults */
   int64_t strides[2];           /* height, width; >= 1 */
   int64_t dilations[2];         /* height, width; >= 1 */
   int64_t explicit_paddings[4]; /* top, bottom, left, right; >= 0; all 0 unless padding is CONVGRAD_EXPLICIT */
   convgrad_padding padding;
   convgrad_data_format data_format; /* of input and out_backprop; filters are always HWIO */
-  int32_t accumulate;               /* 0: the result is overwritten; 1: added to (UNSUPPORTED where no kernel has it yet) */
-  int32_t reserved;                 /* 0 */
+  int32_t accumulate; /* 0: the result is overwritten; 1: added to (UNSUPPORTED where no kernel has it yet) */
+  int32_t reserved;   /* 0 */
 } convgrad_conv2d_attrs;
 
 /* A tensor of the caller. Zero-initialise, then set. Borrowed for the call, never kept; operands are never written. */
 typedef struct {
-  void *data;             /* host pointer, CUdeviceptr or cl_mem; may be NULL when there are no elements; element-aligned is enough */
+  void *
+      data; /* host pointer, CUdeviceptr or cl_mem; may be NULL when there are no elements; element-aligned is enough */
   convgrad_dtype dtype;
   convgrad_memory memory;
-  int64_t shape[4];       /* NHWC or NCHW for images, HWIO for filters */
-  int64_t strides[4];     /* in elements, in shape's order; all 0: dense, row-major; others UNSUPPORTED where no kernel has them yet */
-  int64_t byte_offset;    /* added to data: how a part of a cl_mem is named */
+  int64_t shape[4];    /* NHWC or NCHW for images, HWIO for filters */
+  int64_t strides[4];  /* in elements, in shape's order; all 0: dense, row-major; others UNSUPPORTED where no kernel has
+                          them yet */
+  int64_t byte_offset; /* added to data: how a part of a cl_mem is named */
 } convgrad_tensor;
 
 /* Stride 1, dilation 1, VALID, NHWC, overwrite. */
@@ -163,7 +166,8 @@ typedef struct {
   void *memory;
   void *device; /* CUcontext or cl_context; NULL: our own */
   void *queue;  /* CUstream or cl_command_queue; NULL: our own. With every tensor on the device a call returns once
-                   enqueued and later errors surface at the next call; with a host tensor it returns when the result is there */
+                   enqueued and later errors surface at the next call; with a host tensor it returns when the result is
+                   there */
 } convgrad_context_options;
 
 /* Every choice left to the library. */
@@ -205,7 +209,8 @@ const char *convgrad_plan_kernel(const convgrad_plan *plan); /* the kernel's nam
 size_t convgrad_plan_workspace_size(const convgrad_plan *plan);
 
 /* Data pointers only (byte offsets and memory kinds as planned). workspace NULL: allocated for the call. Given
- * (aligned, of that size, not shared by calls in flight, contents need not survive): on a CPU target nothing is allocated. */
+ * (aligned, of that size, not shared by calls in flight, contents need not survive): on a CPU target nothing is
+ * allocated. */
 convgrad_status convgrad_plan_run(const convgrad_plan *plan, const void *first, const void *second, void *result,
                                   void *workspace);
 void convgrad_plan_destroy(convgrad_plan *plan);
