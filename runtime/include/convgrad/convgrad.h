@@ -71,8 +71,8 @@ typedef struct convgrad_plan convgrad_plan;
 
 /* How the forward convolution moves over its input. Start from convgrad_conv2d_attrs_default(). */
 typedef struct {
-  size_t
-      struct_size; /* sizeof as the caller compiled it; a shorter one means that the later fields have their defaults */
+  /* sizeof as the caller compiled it; a shorter one means that the later fields have their defaults */
+  size_t struct_size;
   int64_t strides[2];           /* height, width; >= 1 */
   int64_t dilations[2];         /* height, width; >= 1 */
   int64_t explicit_paddings[4]; /* top, bottom, left, right; >= 0; all 0 unless padding is CONVGRAD_EXPLICIT */
@@ -84,8 +84,8 @@ typedef struct {
 
 /* A tensor of the caller. Zero-initialise, then set. Borrowed for the call, never kept; operands are never written. */
 typedef struct {
-  void *
-      data; /* host pointer, CUdeviceptr or cl_mem; may be NULL when there are no elements; element-aligned is enough */
+  /* host pointer, CUdeviceptr or cl_mem; may be NULL when there are no elements; element-aligned is enough */
+  void *data;
   convgrad_dtype dtype;
   convgrad_memory memory;
   int64_t shape[4];    /* NHWC or NCHW for images, HWIO for filters */
