@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 
+#include "counting_allocator.h"
 #include "example_problem.h"
 
 namespace convgrad {
@@ -176,25 +177,10 @@ TEST_F(ContextTest, AllocatorsComeInPairs) {
   expect_failure(CONVGRAD_INVALID_ARGUMENT, {"options.allocate is NULL"});
 }
 
-struct Allocations {
-  int live = 0, count = 0, fail_at = -1;
-};
-
 TEST_F(ContextTest, TheNthAllocationFails) {
-  Allocations log;
+  CountingAllocator log;
   options.num_threads = 3;
-  options.memory = &log;
-  options.allocate = [](void *memory, size_t bytes, size_t alignment) -> void * {
-    Allocations *l = static_cast<Allocations *>(memory);
-    if (l->count++ == l->fail_at) return nullptr;
-    ++l->live;
-    void *block = nullptr;
-    return posix_memalign(&block, alignment, bytes) == 0 ? block : nullptr;
-  };
-  options.release = [](void *memory, void *block) {
-    --static_cast<Allocations *>(memory)->live;
-    free(block);
-  };
+  log.install(&options);
   expect_ok();
   const int needed = log.count;
   EXPECT_GE(needed, 2);  // the context and its threads

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "counting_allocator.h"
 #include "example_problem.h"
 
 namespace convgrad {
@@ -151,24 +152,9 @@ TEST_F(PlanTest, AForcedKernelOfAnotherOpIsUnsupported) {
   FAIL() << "no kernel of conv2d runs here";
 }
 
-struct Allocations {
-  int live = 0, count = 0, fail_at = -1;
-};
-
 TEST_F(PlanTest, TheNthAllocationFails) {
-  Allocations log;
-  options.memory = &log;
-  options.allocate = [](void *memory, size_t bytes, size_t alignment) -> void * {
-    Allocations *l = static_cast<Allocations *>(memory);
-    if (l->count++ == l->fail_at) return nullptr;
-    ++l->live;
-    void *block = nullptr;
-    return posix_memalign(&block, alignment, bytes) == 0 ? block : nullptr;
-  };
-  options.release = [](void *memory, void *block) {
-    --static_cast<Allocations *>(memory)->live;
-    free(block);
-  };
+  CountingAllocator log;
+  log.install(&options);
   convgrad_context_destroy(context);
   ASSERT_EQ(convgrad_context_create(&options, &context), CONVGRAD_OK);
   log.count = 0;
