@@ -15,6 +15,8 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
   Input<int32_t> stride_w{"stride_w"}, stride_h{"stride_h"}, dilation_w{"dilation_w"}, dilation_h{"dilation_h"};
   Output<Buffer<float, 4>> filter_backprop{"filter_backprop"};  // (k, c, s, r)
 
+  void configure() { configure_offsets({"input", "out_backprop", "filter_backprop"}); }
+
   void generate() {
     const Func image = zero_outside(input, {0, 1, 2});
     gradient_panel(k, x, y, n) = zero_outside(out_backprop, {0})(k, x, y, n);
@@ -55,7 +57,11 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
 #define CONVGRAD_FILTER_PARAM(name, preset, least, most, meaning) params.name = name;
 #include "schedules/schedule_params.inc"
     params.lanes = lanes();
-    schedule_filter_on_cpu(stages, params);
+    if (on_gpu()) {
+      schedule_filter_on_gpu(stages, params);
+    } else {
+      schedule_filter_on_cpu(stages, params);
+    }
     finish_schedule();
   }
 

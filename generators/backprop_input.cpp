@@ -20,9 +20,12 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
   Input<int32_t> dilation_w{"dilation_w"}, dilation_h{"dilation_h"};
 
   void configure() {
+    std::vector<std::string> buffers = {"filter", "out_backprop"};
     for (int phase = 0; phase < phases_x() * phases_y(); phase++) {
-      in_backprop.push_back(add_output<Buffer<float, 4>>("in_backprop_" + std::to_string(phase)));  // (c, x, y, n)
+      buffers.push_back("in_backprop_" + std::to_string(phase));
+      in_backprop.push_back(add_output<Buffer<float, 4>>(buffers.back()));  // (c, x, y, n)
     }
+    configure_offsets(buffers);
   }
 
   void generate() {
@@ -55,9 +58,9 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
     for (Phase &phase : phases) {
       set_layout(*phase.output);
       if (phase.sum.defined()) {
-        schedule_image_on_cpu(stages_of(phase), params);
+        on_gpu() ? schedule_image_on_gpu(stages_of(phase), params) : schedule_image_on_cpu(stages_of(phase), params);
       } else {
-        schedule_zeros_on_cpu(*phase.output, lanes());
+        on_gpu() ? schedule_zeros_on_gpu(*phase.output) : schedule_zeros_on_cpu(*phase.output, lanes());
       }
     }
     finish_schedule();

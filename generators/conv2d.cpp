@@ -15,6 +15,8 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
   Input<int32_t> stride_w{"stride_w"}, stride_h{"stride_h"}, dilation_w{"dilation_w"}, dilation_h{"dilation_h"};
   Output<Buffer<float, 4>> output{"output"};  // (k, q, p, n)
 
+  void configure() { configure_offsets({"input", "filter", "output"}); }
+
   void generate() {
     const Func image = zero_outside(input, {1, 2, 3});
     filter_panel(k, c, s, r) = zero_outside(filter, {0})(k, c, s, r);
@@ -55,7 +57,11 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
 #define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) params.name = name;
 #include "schedules/schedule_params.inc"
     params.lanes = lanes();
-    schedule_image_on_cpu(stages, params);
+    if (on_gpu()) {
+      schedule_image_on_gpu(stages, params);
+    } else {
+      schedule_image_on_cpu(stages, params);
+    }
     finish_schedule();
   }
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "generators/gpu_offsets.h"
 #include "generators/scratch_size.h"
 #include "schedules/schedule.h"
 
@@ -35,6 +36,14 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
  protected:
   bool direct() const { return algorithm == Algorithm::kDirect; }
   int lanes() const { return vector_bytes / static_cast<int>(sizeof(float)); }
+  bool on_gpu() const { return this->get_target().has_gpu_feature(); }
+
+  // Called in configure() with all buffers, inputs first.
+  void configure_offsets(const std::vector<std::string> &buffers) {
+    if (!this->get_target().has_feature(Halide::Target::OpenCL)) return;
+    buffers_with_offset_ = buffers;
+    for (const std::string &buffer : buffers) this->template add_input<int32_t>(offset_of(buffer));
+  }
 
   // A direct panel is the piece of the image under a block of outputs; under a filter of one tap it is just those
   // pixels that the stride picks.
@@ -90,7 +99,13 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     return Halide::BoundaryConditions::constant_exterior(buffer, 0.0f, bounds);
   }
 
-  void finish_schedule() { write_scratch_size(this->get_pipeline(), kernel_name, scratch_file); }
+  void finish_schedule() {
+    if (!buffers_with_offset_.empty()) add_buffer_offsets(this->get_pipeline(), buffers_with_offset_);
+    write_scratch_size(this->get_pipeline(), kernel_name, scratch_file);
+  }
+
+ private:
+  std::vector<std::string> buffers_with_offset_;
 };
 
 }  // namespace convgrad

@@ -62,6 +62,11 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
 // A result that is zero everywhere, such as a phase of backprop_input that no filter tap reaches.
 void schedule_zeros_on_cpu(Halide::Func result, int lanes);
 
+// Schedules for GPUs, the same for CUDA and OpenCL: blocks of the result, threads of register tiles.
+void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams &params);
+void schedule_filter_on_gpu(const FilterStages &stages, const FilterScheduleParams &params);
+void schedule_zeros_on_gpu(Halide::Func result);
+
 }  // namespace convgrad
 
 #endif  // CONVGRAD_SCHEDULES_SCHEDULE_H

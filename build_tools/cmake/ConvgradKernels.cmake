@@ -6,6 +6,12 @@ string(TOLOWER ${CMAKE_SYSTEM_NAME} CONVGRAD_HALIDE_OS)
 if(CONVGRAD_HALIDE_OS STREQUAL darwin)
   set(CONVGRAD_HALIDE_OS osx)
 endif()
+# The baseline of the CPU that launches GPU kernels: the one that the library is for.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
+  set(CONVGRAD_HALIDE_HOST arm-64-${CONVGRAD_HALIDE_OS})
+else()
+  set(CONVGRAD_HALIDE_HOST x86-64-${CONVGRAD_HALIDE_OS})
+endif()
 
 # convgrad_add_tables(<name> TARGETS <target>... [HARDWARE <hardware>...])
 # Defines in the caller CONVGRAD_<name>_TABLE_DIR (tables to include), _OBJECTS (kernel objects) and _KERNELS (names).
@@ -17,7 +23,7 @@ function(convgrad_add_tables name)
   execute_process(
     COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/build_tools/kernel_rows.py ${ARG_TARGETS} ${ARG_HARDWARE}
             --target-folder ${PROJECT_SOURCE_DIR}/tests/targets --filter=${CONVGRAD_KERNEL_FILTER}
-            --os ${CONVGRAD_HALIDE_OS} --output ${dir}
+            --os ${CONVGRAD_HALIDE_OS} --host ${CONVGRAD_HALIDE_HOST} --output ${dir}
     RESULT_VARIABLE failed)
   if(failed)
     message(FATAL_ERROR "The rows of schedules/ could not be read.")
