@@ -133,12 +133,17 @@ class Cuda:
         for side, result in first_results.items():
             if not torch.equal(side.run(), result):
                 side.fields.update(verdict="wrong", reason="another run gave other bits")
+        self._workspace = self._workspace.new_empty(0)  # it may be as large as all else
+        torch.cuda.empty_cache()
         return self._peak.flops / statistics.median(peak.runs) * 1e-6, outcomes
 
     def _try(self, make, choice, layer, op, operands, exact, magnitude):
         """The side, or None, and its fields with a verdict: it has to run, and to be right."""
         is_ours = make == self._ours
-        fields = {"by": "convgrad", "memory_format": choice, "tf32": False} if is_ours else {**vars(choice)}
+        if is_ours:
+            fields = {"by": "convgrad", "choice": "", "memory_format": choice, "tf32": False}
+        else:
+            fields = {**vars(choice)}
         if not is_ours and layer.symmetric_pads() is None:
             return None, {**fields, "verdict": "unsupported", "reason": "needs another padding on either side"}
         bound = error_bound(layer, op) if is_ours else PEER_ERROR_BOUND
@@ -146,6 +151,8 @@ class Cuda:
             side = make(choice, fields, layer, op, operands)
             result = self._in_thread(side, side.run)
             torch.cuda.synchronize()
+        except convgrad.Error as error:
+            return None, {**fields, "verdict": "failed", "reason": str(error)}
         except RuntimeError as error:  # cuDNN's and PyTorch's: not this algorithm, not this problem, out of memory
             return None, {**fields, "verdict": "unsupported", "reason": str(error).splitlines()[0]}
         fields["error"] = largest_error(operands.comparable(result).double(), exact, magnitude)

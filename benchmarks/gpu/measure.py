@@ -95,7 +95,7 @@ def main():
         })
         bad = [side for side in mine if side["verdict"] != "ok"]
         wrong += len(bad)
-        said = "; ".join(f"WRONG ({side['memory_format']}): {side['reason']}" for side in bad) or "agrees"
+        said = "; ".join(f"{side['verdict'].upper()} ({side['memory_format']}): {side['reason']}" for side in bad) or "agrees"
         print(f"[{done}/{len(work)}] {layer.network} {layer.name} {op}: {said}", file=sys.stderr)
         options.json.write_text(json.dumps(document, indent=1) + "\n")  # what there is, should a later layer fail
     return 1 if wrong else 0

@@ -40,16 +40,17 @@ def with_pads(layer):
 
 
 def target_of(kernel):
-    return next(info.target.decode() for info in convgrad.kernels() if info.name.decode() == kernel)
+    """"" for a name that no kernel has."""
+    return next((info.target.decode() for info in convgrad.kernels() if info.name.decode() == kernel), "")
 
 
 def plan(context, layer, op, memory_format, memory):
-    """The plan, or the library's reason why there is none."""
-    def in_format(shape):
+    """convgrad.Error, with the library's reason, where there is none."""
+    def nchw(shape):
         return (shape[0], shape[3], shape[1], shape[2])
 
     shapes = list(layer.shapes(op))
     if memory_format == "contiguous":  # filters are HWIO in either
         images = {"conv2d": (0, 2), "conv2d_backprop_input": (1, 2), "conv2d_backprop_filter": (0, 1)}[op]
-        shapes = [in_format(shape) if i in images else shape for i, shape in enumerate(shapes)]
+        shapes = [nchw(shape) if i in images else shape for i, shape in enumerate(shapes)]
     return convgrad.Plan(context, op, attrs(layer, memory_format), shapes, memory)

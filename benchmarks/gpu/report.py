@@ -51,8 +51,8 @@ def layer_table(document, network, op):
         size = ["x".join(map(str, result["input"][1:])), "x".join(map(str, result["filter"]))]
         size[1] += f" /{result['strides'][0]}" if result["strides"][0] != 1 else ""
         if ours["verdict"] != "ok":
-            error = "NaN" if ours["error"] is None else f"{ours['error']:.0e}"
-            row, our_ms = [short_kernel(op, ours), "[red]WRONG", "", "", error], None
+            error = "NaN" if ours.get("error", 0) is None else f"{ours['error']:.0e}" if "error" in ours else "-"
+            row, our_ms = [short_kernel(op, ours), f"[red]{ours['verdict'].upper()}", "", "", error], None
         else:
             our_ms = ours["ms"]
             percent = summary.percent_of_peak(result)
@@ -83,6 +83,25 @@ def peers_table(document, network):
     return table
 
 
+def means_table(document):
+    """Over all networks: what each operation is worth."""
+    table = new_table("All networks: geometric means of the layers")
+    table.add_column("op")
+    table.add_column("3x3 stride 1\n% of peak", justify="right")
+    for name in summary.COLUMNS:
+        table.add_column(name.replace(", ", "\n"), justify="right")
+    for op in OPS:
+        results = [result for result in document["results"] if result["op"] == op]
+        percents = summary.percents_of_3x3(results)
+        row = ["-" if not percents else f"{summary.geometric_mean(percents):.1f} ({min(percents):.1f} to "
+               f"{max(percents):.1f})"]
+        for wanted in summary.COLUMNS.values():
+            mean, count = summary.mean_speedup(results, wanted)
+            row.append("-" if mean is None else f"×{mean:.2f} ({count}/{len(results)})")
+        table.add_row(op, *row)
+    return table
+
+
 def show(document, console):
     d = document
     console.print(f"convgrad {d['convgrad']}, target {d['target']}, float32, batch {d['batch']}, {d['date']}; "
@@ -100,6 +119,8 @@ def show(document, console):
                 console.print(layer_table(d, network, op))
         if not d["dry_run"]:
             console.print(peers_table(d, network))
+    if not d["dry_run"]:
+        console.print(means_table(d))
     console.print(
         f"ms: median of {d['rounds']} turns, all sides taking turns. GFLOP/s: of the direct method's multiply-adds that "
         "meet no padding.\n"
@@ -108,6 +129,8 @@ def show(document, console):
         "channels_last and contiguous.\n"
         "Implicit GEMM: the faster of cuDNN's " + "; ".join(
             f"{', '.join(names)} ({op})" for op, names in summary.IMPLICIT_GEMM.items()) + ".", highlight=False)
+    for what in summary.failures(d):
+        console.print(what, highlight=False, soft_wrap=True)
     tally = summary.verdicts(d)
     console.print(f"\n{tally['ok']} of {sum(tally.values())} results of convgrad agree with float64 ones", highlight=False)
 

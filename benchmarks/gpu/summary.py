@@ -55,6 +55,19 @@ def mean_speedup(results, wanted):
     return (geometric_mean(ratios), len(ratios)) if ratios else (None, 0)
 
 
+def percents_of_3x3(results):
+    """Percent of the peak of each right 3x3 layer with stride 1."""
+    return [percent_of_peak(result) for result in results if ours(result)["verdict"] == "ok"
+            and result["peak_gflops"] and result["filter"][:2] == [3, 3] and result["strides"] == [1, 1]]
+
+
+def failures(document):
+    """A line for each result of ours that is not right."""
+    return [f"{result['network']} {result['layer']} {result['op']}, {side['memory_format']}: {side['verdict']}: "
+            f"{side['reason']}" for result in document["results"] for side in result["sides"]
+            if side["by"] == "convgrad" and side["verdict"] != "ok"]
+
+
 def setting(side):
     """A side's name, but for the kernel's if it is ours."""
     if side["by"] == "convgrad":
@@ -63,9 +76,10 @@ def setting(side):
 
 
 def settings(document, network):
-    """All of them, in the order of their first result."""
-    return list(dict.fromkeys(setting(side) for result in document["results"] if result["network"] == network
-                              for side in result["sides"]))
+    """All of them, TF32 last, else in the order of their first result."""
+    names = dict.fromkeys(setting(side) for result in document["results"] if result["network"] == network
+                          for side in result["sides"])
+    return sorted(names, key=lambda name: name.endswith("TF32 on"))
 
 
 def verdicts(document):

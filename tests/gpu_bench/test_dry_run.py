@@ -7,6 +7,7 @@ import sys
 
 import host
 import layers
+import measure
 import numpy as np
 import ours
 import peers
@@ -32,8 +33,9 @@ def target():
     return "opencl"
 
 
+@pytest.fixture
 def small_layer():
-    read, _ = layers.read_layers(pathlib.Path(ours.__file__).parents[2] / "data" / "networks.json", "vgg_16", 1)
+    read, _ = layers.read_layers(measure.NETWORKS, "vgg_16", 1)
     return ours.with_pads(read[0].shrunk(ours.output_shape))
 
 
@@ -66,14 +68,21 @@ def test_layers_that_are_not_there(tmp_path):
     assert "no_such" in done.stderr
 
 
-def test_pads_are_the_library_s():
-    assert small_layer().pads == (1, 1)
+def test_pads_are_the_library_s(small_layer):
+    assert small_layer.pads == (1, 1)
 
 
 @pytest.mark.parametrize("op", layers.OPS)
-def test_a_result_left_unwritten_is_wrong(op, monkeypatch):
+def test_a_result_left_unwritten_is_wrong(small_layer, op, monkeypatch):
     machine = host.Host(None, rounds=1)
-    assert machine.measure(small_layer(), op)[1][0]["verdict"] == "ok"
+    assert machine.measure(small_layer, op)[1][0]["verdict"] == "ok"
     monkeypatch.setattr(convgrad.Plan, "run", lambda *_: None)
-    side = machine.measure(small_layer(), op)[1][0]
+    side = machine.measure(small_layer, op)[1][0]
     assert side["verdict"] == "wrong" and np.isnan(side["error"])
+
+
+def test_a_call_that_fails_is_told(small_layer, monkeypatch):
+    machine = host.Host(None, rounds=1)
+    monkeypatch.setattr(ours, "attrs", lambda *_: convgrad.attrs((0, 1), (1, 1), "SAME", "NHWC"))
+    side = machine.measure(small_layer, "conv2d")[1][0]
+    assert side["verdict"] == "failed" and "strides" in side["reason"]

@@ -104,10 +104,12 @@ def test_table():
     first = next(line for line in lines if line.strip().startswith("first"))
     assert first.split() == ["first", "14x14x64", "3x3x64x64", "direct_3x3s1_h4w4", "1.000", "10000", "20.0", "1e-07",
                              "2.000", "×2.00", "1.500", "×1.50", "-", "0.500", "×0.50", "0.100", "×0.10"]
-    means = next(line for line in lines if line.strip().startswith("geometric mean"))
+    means = next(line for line in lines if line.strip().startswith("geometric mean "))
     assert means.split()[2:5] == ["×4.00", "of", "2"]
     algorithm = next(line for line in lines if "cuDNN ALGO_0, channels_last, TF32 off" in line)
     assert "×5.66 (2/2)" in algorithm  # 4 and 8
+    everything = next(line for line in lines if line.strip().startswith(OP))
+    assert everything.split()[1:7] == ["14.1", "(10.0", "to", "20.0)", "×4.00", "(2/2)"]
     assert any("A device" in line for line in lines)
     assert not any("…" in line for line in lines)  # nothing cut off
     assert "4 of 4 results" in lines[-1]
@@ -120,6 +122,11 @@ def test_table_says_what_is_wrong():
         text = text_of(document(broken))
         assert "WRONG" in text and shown in text
         assert "1 of 2 results" in text
+    del broken["sides"][0]["error"]
+    broken["sides"][0].update(verdict="failed", reason="status 2: no kernel")
+    text = text_of(document(broken))
+    assert "FAILED" in text
+    assert f"net first {OP}, channels_last: failed: status 2: no kernel" in text
 
 
 def test_dry_table_says_why_there_is_no_peer():
