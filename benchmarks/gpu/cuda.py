@@ -186,10 +186,11 @@ class Cuda:
             torch.backends.cudnn.deterministic = peer.choice == "deterministic"
             torch.backends.cudnn.allow_tf32 = peer.tf32
 
+        by_input, by_filter = [True, False, False], [False, True, False]
         run = {
             "conv2d": lambda: forward(first, second, None, *arguments),
-            "conv2d_backprop_input": lambda: backward(second, wanted, first, None, *arguments, [True, False, False])[0],
-            "conv2d_backprop_filter": lambda: backward(second, first, wanted, None, *arguments, [False, True, False])[1],
+            "conv2d_backprop_input": lambda: backward(second, wanted, first, None, *arguments, by_input)[0],
+            "conv2d_backprop_filter": lambda: backward(second, first, wanted, None, *arguments, by_filter)[1],
         }[op]
         return Side(fields, run, prepare, self._threads[peer.choice])
 

@@ -31,7 +31,8 @@ class Driver:
     def load(self, ptx, name):
         module, function = ctypes.c_void_p(), ctypes.c_void_p()
         self._check("cuModuleLoadData", self._cuda.cuModuleLoadData(ctypes.byref(module), ptx.encode()))
-        self._check("cuModuleGetFunction", self._cuda.cuModuleGetFunction(ctypes.byref(function), module, name.encode()))
+        self._check("cuModuleGetFunction",
+                    self._cuda.cuModuleGetFunction(ctypes.byref(function), module, name.encode()))
         return function
 
     def launch(self, function, blocks, threads, stream, arguments):

@@ -64,6 +64,8 @@ def main():
     target = options.target or ("opencl" if options.dry_run else "cuda")
     if options.dry_run:
         from host import Host as Machine
+        print(f"Not measured in a dry run: the target cuda ({ours.why_unusable('cuda') or 'usable here'}), PyTorch, cuDNN, "
+              "the device's FMA peak", file=sys.stderr)
     else:
         from cuda import Cuda as Machine
     machine = Machine(target, rounds)
@@ -95,8 +97,8 @@ def main():
         })
         bad = [side for side in mine if side["verdict"] != "ok"]
         wrong += len(bad)
-        said = "; ".join(f"{side['verdict'].upper()} ({side['memory_format']}): {side['reason']}" for side in bad) or "agrees"
-        print(f"[{done}/{len(work)}] {layer.network} {layer.name} {op}: {said}", file=sys.stderr)
+        said = [f"{side['verdict'].upper()} ({side['memory_format']}): {side['reason']}" for side in bad]
+        print(f"[{done}/{len(work)}] {layer.network} {layer.name} {op}: {'; '.join(said) or 'agrees'}", file=sys.stderr)
         options.json.write_text(json.dumps(document, indent=1) + "\n")  # what there is, should a later layer fail
     return 1 if wrong else 0
 

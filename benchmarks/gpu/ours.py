@@ -44,6 +44,15 @@ def target_of(kernel):
     return next((info.target.decode() for info in convgrad.kernels() if info.name.decode() == kernel), "")
 
 
+def why_unusable(target):
+    """The library's own reason; None if the target can be used here."""
+    try:
+        convgrad.Context(target)
+    except convgrad.Error as error:
+        return str(error)
+    return None
+
+
 def plan(context, layer, op, memory_format, memory):
     """convgrad.Error, with the library's reason, where there is none."""
     def nchw(shape):

@@ -7,8 +7,8 @@ FORMATS = ("channels_last", "contiguous")  # PyTorch's names; NHWC and NCHW
 # How PyTorch chooses: by cuDNN's heuristics, by trying them all, by heuristics among deterministic ones.
 PYTORCH_CHOICES = ("default", "benchmark", "deterministic")
 
-# cuDNN's algorithms by their numbers in cudnn_ops.h. The header calls the first ones a matrix product, or a sum of them,
-# without forming the input's matrix: implicit GEMM.
+# cuDNN's algorithms by their numbers in cudnn_ops.h. Those of IMPLICIT_GEMM are what its documentation calls a matrix
+# product, or a sum of them, without forming the matrix that holds the input.
 ALGORITHMS = {
     "conv2d": ("IMPLICIT_GEMM", "IMPLICIT_PRECOMP_GEMM", "GEMM", "DIRECT", "FFT", "FFT_TILING", "WINOGRAD",
                "WINOGRAD_NONFUSED"),

@@ -122,8 +122,8 @@ def show(document, console):
     if not d["dry_run"]:
         console.print(means_table(d))
     console.print(
-        f"ms: median of {d['rounds']} turns, all sides taking turns. GFLOP/s: of the direct method's multiply-adds that "
-        "meet no padding.\n"
+        f"ms: median of {d['rounds']} turns, all sides taking turns. GFLOP/s: of the direct method's multiply-adds "
+        "that meet no padding.\n"
         f"Peak: {d['fma_peak']}. Error: the largest, of the sum of the products' absolute values.\n"
         "Other columns: ms, and × how many times convgrad's (above 1: convgrad is faster), in the faster of "
         "channels_last and contiguous.\n"
@@ -132,7 +132,8 @@ def show(document, console):
     for what in summary.failures(d):
         console.print(what, highlight=False, soft_wrap=True)
     tally = summary.verdicts(d)
-    console.print(f"\n{tally['ok']} of {sum(tally.values())} results of convgrad agree with float64 ones", highlight=False)
+    console.print(f"\n{tally['ok']} of {sum(tally.values())} results of convgrad agree with float64 ones",
+                  highlight=False)
 
 
 def main():

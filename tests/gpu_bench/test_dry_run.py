@@ -44,6 +44,7 @@ def test_dry_run(target, tmp_path):
     done = run(BENCHMARK / "measure.py", "--dry-run", "--target", target, "--network", "resnet_50", "--layers",
                "res5a_branch2b", file)
     assert done.returncode == 0, done.stderr
+    assert "Not measured in a dry run: the target cuda" in done.stderr
     document = json.loads(file.read_text())
     assert [result["op"] for result in document["results"]] == list(layers.OPS)
     for result in document["results"]:

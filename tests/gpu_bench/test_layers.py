@@ -95,7 +95,7 @@ def test_terms(op, terms):
 
 def test_symmetric_pads():
     conv1 = dataclasses.replace(layers.read_layers(NETWORKS, "resnet_50", 4)[0][0], pads=(3, 3))
-    assert conv1.symmetric_pads() == (3, 3)  # a row more than the network's own 3 above and 2 below, which no window reads
+    assert conv1.symmetric_pads() == (3, 3)  # the network's own has 2 below: no window reads the third
     same = dataclasses.replace(conv1, input=(1, 8, 8, 3), filter=(3, 3, 3, 4), output=(1, 4, 4, 4), pads=(0, 0))
     assert same.symmetric_pads() is None  # TensorFlow's SAME: 0 above and 1 below
 

@@ -53,7 +53,8 @@ def test_algorithm_numbers():
     assert [peers.algorithm_number("conv2d", name) for name in ("IMPLICIT_GEMM", "WINOGRAD_NONFUSED")] == [0, 7]
     assert [peers.algorithm_number(OP, name) for name in ("ALGO_0", "ALGO_1", "WINOGRAD_NONFUSED")] == [0, 1, 5]
     filter_op = "conv2d_backprop_filter"
-    assert [peers.algorithm_number(filter_op, name) for name in ("ALGO_3", "WINOGRAD_NONFUSED", "FFT_TILING")] == [3, 5, 6]
+    names = ("ALGO_3", "WINOGRAD_NONFUSED", "FFT_TILING")
+    assert [peers.algorithm_number(filter_op, name) for name in names] == [3, 5, 6]
 
 
 def test_implicit_gemm_algorithms_exist():
