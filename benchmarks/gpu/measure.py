@@ -64,8 +64,9 @@ def main():
     target = options.target or ("opencl" if options.dry_run else "cuda")
     if options.dry_run:
         from host import Host as Machine
-        print(f"Not measured in a dry run: the target cuda ({ours.why_unusable('cuda') or 'usable here'}), PyTorch, cuDNN, "
-              "the device's FMA peak", file=sys.stderr)
+        reason = ours.why_unusable("cuda") or "usable here"
+        print(f"Not measured in a dry run: the target cuda ({reason}), PyTorch, cuDNN, the device's FMA peak",
+              file=sys.stderr)
     else:
         from cuda import Cuda as Machine
     machine = Machine(target, rounds)
