@@ -4,7 +4,7 @@ import dataclasses
 
 FORMATS = ("channels_last", "contiguous")  # PyTorch's names; NHWC and NCHW
 
-# How PyTorch chooses: by cuDNN's heuristics, by trying them all, by heuristics among deterministic ones.
+# How PyTorch chooses: by cuDNN's heuristics; by trying the best ten of those; by heuristics among deterministic ones.
 PYTORCH_CHOICES = ("default", "benchmark", "deterministic")
 
 # cuDNN's algorithms by their numbers in cudnn_ops.h. Those of IMPLICIT_GEMM are what its documentation calls a matrix
