@@ -14,7 +14,8 @@ else()
 endif()
 
 # convgrad_add_tables(<name> TARGETS <target>... [HARDWARE <hardware>...])
-# Defines in the caller CONVGRAD_<name>_TABLE_DIR (tables to include), _OBJECTS (kernel objects) and _KERNELS (names).
+# Defines in the caller CONVGRAD_<name>_TABLE_DIR (tables to include), _OBJECTS (kernel objects), _KERNELS (names)
+# and _DEVICES (what they run on: CPU, CUDA, OPENCL).
 function(convgrad_add_tables name)
   cmake_parse_arguments(ARG "" "" "TARGETS;HARDWARE" ${ARGN})
   set(dir ${PROJECT_BINARY_DIR}/tables/${name})
@@ -57,4 +58,5 @@ function(convgrad_add_tables name)
   set(CONVGRAD_${name}_TABLE_DIR ${dir} PARENT_SCOPE)
   set(CONVGRAD_${name}_OBJECTS ${objects} PARENT_SCOPE)
   set(CONVGRAD_${name}_KERNELS ${CONVGRAD_KERNELS} PARENT_SCOPE)
+  set(CONVGRAD_${name}_DEVICES ${CONVGRAD_DEVICES} PARENT_SCOPE)
 endfunction()
