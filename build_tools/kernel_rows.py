@@ -81,6 +81,10 @@ class Target:
                f"target {name} is for {self.halide_target}, but the library is built for {processor}")
         self.device = data.get("device", "cpu")
         expect(self.device in DEVICES, where, f"device is {self.device!r}, expected one of {', '.join(DEVICES)}")
+        # What a GPU must have, and the registers that its driver may give a thread: 255 is the most that CUDA has.
+        capability = re.search(r"cuda_capability_(\d+)", self.halide_target)
+        self.capability = int(capability[1]) if capability else 0
+        self.max_registers = data.get("max_registers", 255)
         self.features = data["features"]
         expect(self.device == "cpu" or not self.features, where, "features are a CPU's; a GPU's driver knows what it can run")
         self.priority = data["priority"]
@@ -209,7 +213,7 @@ def write_tables(tables, targets, output):
     output.mkdir(parents=True, exist_ok=True)
     write_if_changed(output / "targets.inc", [
         f"CONVGRAD_TARGET({t.name}, {t.priority}, {' | '.join('FEATURE_' + f.upper() for f in t.features) or '0'}, "
-        f"{DEVICES[t.device]})"
+        f"{DEVICES[t.device]}, {t.capability}, {t.max_registers})"
         for t in sorted(targets, key=lambda t: -t.priority)])
     write_if_changed(output / "hardware.inc", [
         f'CONVGRAD_HARDWARE({name}, "{vendor}", {family}, {model})'
@@ -225,7 +229,8 @@ def write_tables(tables, targets, output):
             f"CONVGRAD_ROW({k.name}, {hardware}, "
             + " ".join(f"CONVGRAD_WHEN({key}, {value})" for key, value in when.items()) + ")"
             for _, k, hardware, when in rows])
-    lines = [f"set(CONVGRAD_KERNELS {' '.join(tables.kernels)})"]
+    lines = [f"set(CONVGRAD_KERNELS {' '.join(tables.kernels)})",
+             f"set(CONVGRAD_DEVICES {' '.join(sorted({DEVICES[t.device] for t in targets}))})"]
     for k in tables.kernels.values():
         lines += [f"set({k.name}_GENERATOR {k.op})", f"set({k.name}_HALIDE_TARGET {k.target.halide_target})",
                   f"set({k.name}_PARAMS {' '.join(k.generator_params())})"]

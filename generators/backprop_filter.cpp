@@ -18,40 +18,7 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
   void configure() { configure_offsets({"input", "out_backprop", "filter_backprop"}); }
 
   void generate() {
-    const Func image = zero_outside(input, dimensions_to_pad({0, 1, 2}));
-    gradient_panel(k, x, y, n) = zero_outside(out_backprop, dimensions_to_pad({0}))(k, x, y, n);
-    if (on_gpu()) {
-      define_parts();
-    } else {
-      reduction =
-          RDom(0, out_backprop.dim(1).extent(), 0, out_backprop.dim(2).extent(), 0, out_backprop.dim(3).extent());
-    }
-    const Expr q = on_gpu() ? part_q : reduction.x, p = on_gpu() ? part_p : reduction.y,
-               image_n = on_gpu() ? part_n : reduction.z;
-    std::vector<Expr> where = {k, c, s, r};
-    if (on_gpu()) where.push_back(part);
-    const Expr step_x = one_tap(filter_width) ? 1 : stride_width, step_y = one_tap(filter_height) ? 1 : stride_height;
-    const Expr from_x = one_tap(filter_width) ? x * stride_width : x;
-    if (!direct()) {
-      input_panel(c, x, y, n, s, r) = image(c, x * stride_w + s * dilation_w, y * stride_h + r * dilation_h, n);
-      sum(where) += input_panel(c, q, p, image_n, s, r) * gradient_panel(k, q, p, image_n);
-    } else if (on_gpu()) {
-      // Of one row of taps: a block has no more.
-      input_panel(c, x, y, n, r) = image(c, from_x, y * stride_height + r, n);
-      sum(where) += input_panel(c, q * step_x + s, p, image_n, r) * gradient_panel(k, q, p, image_n);
-    } else {
-      input_panel(c, x, y, n) = image(c, from_x, one_tap(filter_height) ? y * stride_height : y, n);
-      sum(where) += input_panel(c, q * step_x + s, p * step_y + r, image_n) * gradient_panel(k, q, p, image_n);
-    }
-    if (on_gpu()) {
-      // In order: the same bits every time.
-      partial(k, c, s, r, part) = sum(k, c, s, r, part);
-      all_parts = RDom(0, parts);
-      total(k, c, s, r) += partial(k, c, s, r, all_parts);
-      filter_backprop(k, c, s, r) = total(k, c, s, r);
-    } else {
-      filter_backprop(k, c, s, r) = sum(k, c, s, r);
-    }
+    on_gpu() ? define_parts() : define_whole();
   }
 
   void schedule() {
@@ -88,9 +55,30 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
   }
 
  private:
+  Expr step_x() const { return one_tap(filter_width) ? 1 : stride_width; }
+  Expr step_y() const { return one_tap(filter_height) ? 1 : stride_height; }
+  Expr from_x() const { return one_tap(filter_width) ? x * stride_width : x; }
+  Expr from_y() const { return one_tap(filter_height) ? y * stride_height : y; }
+
+  void define_whole() {
+    const Func image = zero_outside(input, {0, 1, 2});
+    gradient_panel(k, x, y, n) = zero_outside(out_backprop, {0})(k, x, y, n);
+    reduction = RDom(0, out_backprop.dim(1).extent(), 0, out_backprop.dim(2).extent(), 0, out_backprop.dim(3).extent());
+    const RVar q = reduction.x, p = reduction.y, image_n = reduction.z;
+    if (direct()) {
+      input_panel(c, x, y, n) = image(c, from_x(), from_y(), n);
+      sum(k, c, s, r) += input_panel(c, q * step_x() + s, p * step_y() + r, image_n) * gradient_panel(k, q, p, image_n);
+    } else {
+      input_panel(c, x, y, n, s, r) = image(c, x * stride_w + s * dilation_w, y * stride_h + r * dilation_h, n);
+      sum(k, c, s, r) += input_panel(c, q, p, image_n, s, r) * gradient_panel(k, q, p, image_n);
+    }
+    filter_backprop(k, c, s, r) = sum(k, c, s, r);
+  }
+
   // A GPU has room for more blocks than a filter has tiles, so the output's pixels are split into parts, whose number
-  // depends on nothing but sizes. A part is a row of panels, the panels of an image after those of the image before it;
-  // what the last panels hold beyond the output is zero.
+  // depends on nothing but sizes. A part is a run of panels, those of an image after those of the image before it. The
+  // Funcs of a panel have its number and the place in it as coordinates, since bounds inference does not see through a
+  // division. What the last panels hold beyond the output is zero.
   void define_parts() {
     const Expr across = (out_backprop.dim(1).extent() + block_width - 1) / block_width;
     const Expr down = (out_backprop.dim(2).extent() + block_height - 1) / block_height;
@@ -101,12 +89,28 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
                        filter_backprop.dim(3).extent() * (direct() ? Expr(1) : filter_backprop.dim(2).extent());
     const Expr wanted = clamp(target_blocks / max(tiles, 1), 1, max(panels, 1));
     const Expr panels_of_part = (panels + wanted - 1) / wanted;
-    parts = (panels + panels_of_part - 1) / max(panels_of_part, 1);
+    const Expr parts = (panels + panels_of_part - 1) / max(panels_of_part, 1);
+
+    const Func image = zero_outside(input, {0, 1, 2, 3}), gradient = zero_outside(out_backprop, {0, 1, 2, 3});
+    const Expr left = n % across * block_width, top = n / across % down * block_height, image_n = n / (across * down);
+    gradient_panel(k, x, y, n) = gradient(k, left + x, top + y, image_n);
     reduction = RDom(0, static_cast<int>(block_width), 0, static_cast<int>(block_height), 0, panels_of_part);
+    const RVar q = reduction.x, p = reduction.y;
     const Expr panel = part * panels_of_part + reduction.z;
-    part_q = panel % across * block_width + reduction.x;
-    part_p = panel / across % down * block_height + reduction.y;
-    part_n = panel / (across * down);
+    if (direct()) {
+      // Of one row of taps: a block has no more.
+      input_panel(c, x, y, n, r) = image(c, left * stride_width + from_x(), (top + y) * stride_height + r, image_n);
+      sum(k, c, s, r, part) += input_panel(c, q * step_x() + s, p, panel, r) * gradient_panel(k, q, p, panel);
+    } else {
+      input_panel(c, x, y, n, s, r) =
+          image(c, (left + x) * stride_w + s * dilation_w, (top + y) * stride_h + r * dilation_h, image_n);
+      sum(k, c, s, r, part) += input_panel(c, q, p, panel, s, r) * gradient_panel(k, q, p, panel);
+    }
+    // In order: the same bits every time.
+    partial(k, c, s, r, part) = sum(k, c, s, r, part);
+    all_parts = RDom(0, parts);
+    total(k, c, s, r) += partial(k, c, s, r, all_parts);
+    filter_backprop(k, c, s, r) = total(k, c, s, r);
   }
 
   Var k{"k"}, c{"c"}, s{"s"}, r{"r"}, x{"x"}, y{"y"}, n{"n"};
@@ -116,7 +120,6 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
   Var part{"part"};
   Func partial{"partial"}, total{"total"};
   RDom all_parts;
-  Expr parts, part_q, part_p, part_n;
 };
 
 }  // namespace convgrad

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "generators/gpu_offsets.h"
+#include "generators/launch_plan.h"
 #include "generators/scratch_size.h"
 #include "generators/thread_registers.h"
 #include "schedules/schedule.h"
@@ -33,6 +34,7 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   Halide::GeneratorParam<int> vector_bytes{"vector_bytes", 16, 4, 1024};
   Halide::GeneratorParam<std::string> kernel_name{"kernel_name", ""};
   Halide::GeneratorParam<std::string> scratch_file{"scratch_file", ""};  // where to say how much scratch a task needs
+  Halide::GeneratorParam<std::string> launch_file{"launch_file", ""};  // and what a GPU's launches need
 
  protected:
   bool direct() const { return algorithm == Algorithm::kDirect; }
@@ -109,7 +111,10 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   }
 
   void finish_schedule() {
-    if (on_gpu()) keep_in_registers(this->get_pipeline(), "sum");
+    if (on_gpu()) {
+      keep_in_registers(this->get_pipeline(), "sum");
+      write_launch_plan(this->get_pipeline(), launch_file);
+    }
     if (!buffers_with_offset_.empty()) add_buffer_offsets(this->get_pipeline(), buffers_with_offset_);
     write_scratch_size(this->get_pipeline(), kernel_name, scratch_file);
   }

@@ -222,6 +222,35 @@ class Shrink : public IRMutator {
   const Layout &layout_;
 };
 
+// A kernel has nobody to tell that a schedule promised a block more than it holds. Such a promise is proved here, or the
+// build fails.
+class ProveAsserts : public IRMutator {
+  using IRMutator::visit;
+  Stmt visit(const For *op) override {
+    Halide::Internal::ScopedValue<bool> inside(in_kernel_, in_kernel_ || op->for_type == ForType::GPUBlock);
+    return IRMutator::visit(op);
+  }
+  Stmt visit(const LetStmt *op) override {
+    lets_.emplace_back(op->name, op->value);
+    Stmt same = IRMutator::visit(op);
+    lets_.pop_back();
+    return same;
+  }
+  Stmt visit(const AssertStmt *op) override {
+    if (!in_kernel_) return op;
+    Halide::Expr condition = op->condition;
+    for (auto let = lets_.rbegin(); let != lets_.rend(); ++let) {
+      condition = substitute(let->first, let->second, condition);
+    }
+    _halide_user_assert(can_prove(condition)) << "a bound of the schedule may be too small: " << simplify(condition) << ", "
+                                              << op->message;
+    return Evaluate::make(0);
+  }
+
+  bool in_kernel_ = false;
+  std::vector<std::pair<std::string, Halide::Expr>> lets_;
+};
+
 class KeepInRegisters : public IRMutator {
  public:
   explicit KeepInRegisters(std::string func) : func_(std::move(func)) {}
@@ -245,6 +274,7 @@ class KeepInRegisters : public IRMutator {
 }  // namespace
 
 void keep_in_registers(Halide::Pipeline pipeline, const std::string &func) {
+  pipeline.add_custom_lowering_pass(new ProveAsserts());
   pipeline.add_custom_lowering_pass(new KeepInRegisters(func));
 }
 

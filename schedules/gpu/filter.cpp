@@ -56,19 +56,22 @@ void schedule_filter_on_gpu(const FilterStages &stages, const FilterSchedulePara
   const Var k = stages.k, c = stages.c, s = stages.s, r = stages.r, x = stages.x, y = stages.y, n = stages.n;
 
   // One block dimension for all of it: only the first may have more than 65,535 blocks on CUDA.
-  Var block("block"), block_k_("block_k"), block_s("block_s"), in_k("in_k"), in_c("in_c"), in_s("in_s");
+  Var block("block"), block_k_("block_k"), block_s("block_s"), block_r("block_r"), block_part("block_part"), in_k("in_k"), in_c("in_c"), in_s("in_s"), in_r("in_r"), in_part("in_part");
   partial.compute_root()
       .split(k, block_k_, in_k, block_k, TailStrategy::GuardWithIf)
       .split(c, block, in_c, params.block_channels, TailStrategy::GuardWithIf)
-      .split(s, block_s, in_s, stages.taps_x, TailStrategy::GuardWithIf);
+      .split(s, block_s, in_s, stages.taps_x, TailStrategy::GuardWithIf)
+      // By 1: bounds inference sees through a fused split, not through a fused dimension.
+      .split(r, block_r, in_r, 1, TailStrategy::GuardWithIf)
+      .split(stages.part, block_part, in_part, 1, TailStrategy::GuardWithIf);
   tile.split(partial, in_k, in_c);
   partial
-      .reorder({tile.lane, tile.vector, tile.lane_c, tile.inner_c, tile.thread, tile.tile_c, in_s, block, block_k_, block_s,
-                r, stages.part})
+      .reorder({tile.lane, tile.vector, tile.lane_c, tile.inner_c, tile.thread, tile.tile_c, in_s, in_r, in_part, block,
+                block_k_, block_s, block_r, block_part})
       .fuse(block, block_k_, block)
       .fuse(block, block_s, block)
-      .fuse(block, r, block)
-      .fuse(block, stages.part, block)
+      .fuse(block, block_r, block)
+      .fuse(block, block_part, block)
       .gpu_blocks(block)
       .unroll(tile.lane);
   tile.give_to_threads(partial, in_s);
@@ -89,7 +92,7 @@ void schedule_filter_on_gpu(const FilterStages &stages, const FilterSchedulePara
   Stage update = sum.update();
   tile.split(update, k, c);
   update
-      .reorder({tile.lane, tile.vector, tile.lane_c, tile.inner_c, q, p, tile.thread, tile.tile_c, s, r, stages.part, panel})
+      .reorder({tile.lane, tile.vector, tile.lane_c, tile.inner_c, q, p, tile.thread, tile.tile_c, s, panel, r, stages.part})
       .vectorize(tile.lane);
   tile.give_to_threads(update, s);
 
@@ -121,8 +124,17 @@ void schedule_filter_on_gpu(const FilterStages &stages, const FilterSchedulePara
   share_among_threads(gradient_panel, {vector, x, y, n},
                       params.block_vectors * params.block_width * params.block_height, threads);
 
-  Var all("all"), thread("thread");
-  result.fuse(k, c, all).fuse(all, s, all).fuse(all, r, all).gpu_tile(all, block, thread, 128, TailStrategy::GuardWithIf);
+  Var thread("thread"), block_c("block_c");
+  result.split(k, block, thread, 64, TailStrategy::GuardWithIf)
+      .split(c, block_c, in_c, 1, TailStrategy::GuardWithIf)
+      .split(s, block_s, in_s, 1, TailStrategy::GuardWithIf)
+      .split(r, block_r, in_r, 1, TailStrategy::GuardWithIf)
+      .reorder(in_c, in_s, in_r, thread, block, block_c, block_s, block_r)
+      .fuse(block, block_c, block)
+      .fuse(block, block_s, block)
+      .fuse(block, block_r, block)
+      .gpu_blocks(block)
+      .gpu_threads(thread);
   total.compute_at(result, thread)
       .store_in(MemoryType::Register)
       .bound_extent(k, 1)
