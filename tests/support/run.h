@@ -113,6 +113,7 @@ struct TestOptions {
   int num_threads = 1;
   double seconds = 20;
   int every = 1;  // take one problem in so many of a shape list
+  bool emulated = false;
   std::vector<std::string> usable;
   std::vector<std::string> lacks;
 };
