@@ -95,6 +95,10 @@ def check(kernels, ptxas):
     for path in sorted(kernels.glob("*_cuda_*.o*")):
         plan = launches_of(kernels / f"{path.name.split('.')[0]}.launches")
         ptx = ptx_of(path)
+        # Tensors are aligned to their elements and no more.
+        wide = re.search(r"(?:ld|st)\.global\S*\.(?:v[24]|b64|u64|f64|b128)\S*", ptx)
+        if wide:
+            sys.exit(f"check_ptx: {path.name} touches more than an element of global memory at a time: {wide[0]}")
         for arch in ARCHITECTURES:
             entries = compiled(ptxas, ptx, arch, register_limit(path.name))
             if entries.keys() != plan.keys():
@@ -130,7 +134,7 @@ def main():
     columns = ("arch", "threads", "registers", "local", "spilled", "shared", "blocks/SM", "occupancy")
     print(" ".join(f"{c:>9}" for c in columns))
     kernel = entry = None
-    for row in rows:
+    for row in sorted(rows, key=lambda row: (row["kernel"], row["entry"], row["arch"])):
         if (row["kernel"], row["entry"]) != (kernel, entry):
             kernel, entry = row["kernel"], row["entry"]
             print(f"{kernel}: {entry}")
