@@ -36,7 +36,10 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
     stages.gradient_panel = gradient_panel;
     stages.k = k, stages.c = c, stages.s = s, stages.r = r, stages.x = x, stages.y = y, stages.n = n;
     set_panel_under_filter(&stages);
-    if (!direct()) {
+    if (on_gpu()) {
+      stages.input_contiguous = in_vectors(input);
+      stages.gradient_contiguous = in_vectors(out_backprop);
+    } else if (!direct()) {
       stages.input_contiguous = input.dim(0).stride() == 1;
       stages.gradient_contiguous = out_backprop.dim(0).stride() == 1;
     }
@@ -91,7 +94,7 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
     const Expr panels_of_part = (panels + wanted - 1) / wanted;
     const Expr parts = (panels + panels_of_part - 1) / max(panels_of_part, 1);
 
-    const Func image = zero_outside(input, {0, 1, 2, 3}), gradient = zero_outside(out_backprop, {0, 1, 2, 3});
+    const Func image = padded(input), gradient = padded(out_backprop);
     const Expr left = n % across * block_width, top = n / across % down * block_height, image_n = n / (across * down);
     gradient_panel(k, x, y, n) = gradient(k, left + x, top + y, image_n);
     reduction = RDom(0, static_cast<int>(block_width), 0, static_cast<int>(block_height), 0, panels_of_part);

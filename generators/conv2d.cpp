@@ -18,8 +18,8 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
   void configure() { configure_offsets({"input", "filter", "output"}); }
 
   void generate() {
-    const Func image = zero_outside(input, dimensions_to_pad({1, 2, 3}));
-    filter_panel(k, c, s, r) = zero_outside(filter, on_gpu() ? std::vector<int>{0, 1} : std::vector<int>{0})(k, c, s, r);
+    const Func image = on_gpu() ? padded(input) : zero_outside(input, {1, 2, 3});
+    filter_panel(k, c, s, r) = on_gpu() ? padded(filter)(k, c, s, r) : zero_outside(filter, {0})(k, c, s, r);
     const Expr channels = in_whole_panels(filter.dim(1).extent(), block_reduction);
     if (direct()) {
       reduction = RDom(0, channels, 0, filter_width, 0, filter_height);
@@ -51,7 +51,10 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
     stages.channel = k, stages.reduced = c, stages.x = q, stages.y = p, stages.n = n, stages.s = s, stages.r = r;
     set_panel_under_filter(&stages);
     stages.taps = static_cast<int>(filter_width) * static_cast<int>(filter_height);
-    if (!direct()) {
+    if (on_gpu()) {
+      stages.image_contiguous = in_vectors(input);
+      stages.filter_contiguous = in_vectors(filter);
+    } else if (!direct()) {
       stages.image_contiguous = input.dim(0).stride() == 1;
       stages.filter_contiguous = filter.dim(0).stride() == 1;
     }

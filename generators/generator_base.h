@@ -42,11 +42,35 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   bool on_gpu() const { return this->get_target().has_gpu_feature(); }
 
   // Panels on a GPU are whole, which spares the innermost loop its conditions: what they hold beyond a tensor is zero.
-  std::vector<int> dimensions_to_pad(const std::vector<int> &on_cpu) const {
-    return on_gpu() ? std::vector<int>{0, 1, 2, 3} : on_cpu;
-  }
   Halide::Expr in_whole_panels(const Halide::Expr &extent, int panel) const {
     return on_gpu() ? (extent + panel - 1) / panel * panel : extent;
+  }
+
+  // Whether a tensor's channels are whole vectors that lie side by side.
+  template <typename Buffer>
+  Halide::Expr in_vectors(const Buffer &buffer) const {
+    const Halide::Expr channels = buffer.dim(0).extent();
+    const Halide::Expr whole = channels % lanes() == 0 && channels > lanes() - 1;
+    return direct() ? whole : whole && buffer.dim(0).stride() == 1;
+  }
+
+  // What fills a panel on a GPU: the tensor, and zero outside of all its dimensions. Where channels come in whole
+  // vectors, all lanes of one are inside or none, and they are one load.
+  template <typename Buffer>
+  Halide::Func padded(Buffer &buffer) const {
+    const std::vector<Halide::Var> at = {Halide::Var("c"), Halide::Var("x"), Halide::Var("y"), Halide::Var("n")};
+    const Halide::Expr channels = buffer.dim(0).extent(), whole = in_vectors(buffer), first = at[0] / lanes() * lanes();
+    std::vector<Halide::Expr> read = {select(
+        whole, max(min(first, channels - lanes()), 0) + min(at[0] % lanes(), channels - 1), clamp(at[0], 0, channels - 1))};
+    Halide::Expr inside = select(whole, first, at[0]) < channels;
+    for (int d = 1; d < 4; d++) {
+      const Halide::Expr least = buffer.dim(d).min(), most = least + buffer.dim(d).extent() - 1;
+      inside = inside && at[d] >= least && at[d] <= most;
+      read.push_back(clamp(at[d], least, most));
+    }
+    Halide::Func result("padded");
+    result(at) = select(inside, buffer(read), 0.0f);
+    return result;
   }
 
   // Called in configure() with all buffers, inputs first.

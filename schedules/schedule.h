@@ -40,7 +40,8 @@ struct ImageStages {
   int taps = 0;
   // Whether the filter's memory runs along the reduced channels (and not along the result's).
   bool filter_rows_are_reduced = false;
-  // Where any memory layout is accepted: whether channels happen to be contiguous. Undefined where they always are.
+  // When channels are worth a vector's load: on a CPU where any memory layout is accepted and they happen to be contiguous,
+  // on a GPU where they also come in whole vectors. Undefined: always, or never for a filter whose rows are reduced.
   Halide::Expr filter_contiguous, image_contiguous;
 };
 

@@ -122,6 +122,7 @@ void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams 
   }
   share_among_threads(image_panel, image_loops,
                       params.block_reduction / lanes * panel_width * panel_height * params.block_images, threads);
+  image_panel.specialize(stages.image_contiguous);
   if (stages.filter_rows_are_reduced) {
     // Read along its rows, written across; one vector more a row, so that the writes meet different banks.
     filter_panel.bound_storage(channel, block_channels + lanes);
@@ -131,6 +132,7 @@ void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams 
     filter_panel.split(channel, vector, lane, lanes).vectorize(lane);
     share_among_threads(filter_panel, {vector, reduced, stages.s, stages.r},
                         params.block_reduction * params.block_vectors * taps, threads);
+    filter_panel.specialize(stages.filter_contiguous);
   }
 }
 
