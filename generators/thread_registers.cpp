@@ -181,7 +181,7 @@ class Accesses : public IRVisitor {
   std::set<Halide::Expr, IRDeepCompare> indices_;  // unrolled loops repeat them many times
 };
 
-// Rewrites the accesses of one array.
+// Rewrites the accesses of one array. They claim no alignment: OpenCL C gives a private array of floats none.
 class Shrink : public IRMutator {
  public:
   Shrink(const std::string &array, const Accesses &accesses, const Layout &layout)
@@ -201,21 +201,16 @@ class Shrink : public IRMutator {
     return Ramp::make(at, 1, ramp->lanes);
   }
 
-  static ModulusRemainder alignment(const Halide::Expr &index) {
-    const Ramp *ramp = index.as<Ramp>();
-    return modulus_remainder(ramp ? ramp->base : index);
-  }
-
   Halide::Expr visit(const Load *op) override {
     if (op->name != array_) return IRMutator::visit(op);
     const Halide::Expr index = place(op->index);
-    return Load::make(op->type, op->name, index, op->image, op->param, op->predicate, alignment(index));
+    return Load::make(op->type, op->name, index, op->image, op->param, op->predicate, ModulusRemainder());
   }
 
   Stmt visit(const Store *op) override {
     if (op->name != array_) return IRMutator::visit(op);
     const Halide::Expr index = place(op->index);
-    return Store::make(op->name, mutate(op->value), index, op->param, mutate(op->predicate), alignment(index));
+    return Store::make(op->name, mutate(op->value), index, op->param, mutate(op->predicate), ModulusRemainder());
   }
 
   const std::string &array_;
