@@ -29,7 +29,7 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
   }
 
   void generate() {
-    gradient = zero_outside(out_backprop, {1, 2, 3});
+    gradient = on_gpu() ? padded(out_backprop) : zero_outside(out_backprop, {1, 2, 3});
     for (int a = 0; a < phases_y(); a++) {
       for (int b = 0; b < phases_x(); b++) {
         Phase phase;
@@ -82,8 +82,8 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
     phase.sum = Func("sum");
     phase.image_panel = Func("image_panel");
     phase.filter_panel = Func("filter_panel");
-    const Expr channels = filter.dim(0).extent();
-    const Func taps = zero_outside(filter, {1});
+    const Expr channels = in_whole_panels(filter.dim(0).extent(), block_reduction);
+    const Func taps = on_gpu() ? padded(filter) : zero_outside(filter, {1});
     if (direct()) {
       RDom t(0, channels, 0, phase.taps_x, 0, phase.taps_y);
       phase.filter_panel(c, k, s, r) = taps(k, c, b + stride_width * s, a + stride_height * r);
@@ -111,7 +111,11 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
     const int taps_x = phase.taps_x, taps_y = phase.taps_y;
     set_panel_size(
         &stages, [taps_x](int w) { return w + taps_x - 1; }, [taps_y](int h) { return h + taps_y - 1; });
-    if (!direct()) {
+    stages.taps = taps_x * taps_y;
+    stages.filter_rows_are_reduced = true;
+    if (on_gpu()) {
+      stages.image_contiguous = in_vectors(out_backprop);
+    } else if (!direct()) {
       stages.image_contiguous = out_backprop.dim(0).stride() == 1;
       stages.filter_contiguous = filter.dim(0).stride() == 1;
     }

@@ -28,14 +28,11 @@ class ScratchSize : public IRMutator {
   }
 
  private:
-  // What a GPU's kernels hold is the device's: registers, shared memory, and blocks of device memory, which have no
-  // host side and so no expression or a buffer's.
-  Stmt visit(const For *op) override {
-    return op->for_type == ForType::GPUBlock ? Stmt(op) : IRMutator::visit(op);
-  }
+  // What a GPU's kernels hold is the device's. So are blocks that the host never touches, whose condition is false.
+  Stmt visit(const For *op) override { return op->for_type == ForType::GPUBlock ? Stmt(op) : IRMutator::visit(op); }
 
   Stmt visit(const Allocate *op) override {
-    if (op->new_expr.defined()) return IRMutator::visit(op);
+    if (is_const_zero(op->condition) || op->new_expr.defined()) return IRMutator::visit(op);
     int64_t bytes = static_cast<int64_t>(op->type.bytes());
     for (const Halide::Expr &extent : op->extents) {
       auto constant = as_const_int(extent);
