@@ -34,7 +34,7 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   Halide::GeneratorParam<int> vector_bytes{"vector_bytes", 16, 4, 1024};
   Halide::GeneratorParam<std::string> kernel_name{"kernel_name", ""};
   Halide::GeneratorParam<std::string> scratch_file{"scratch_file", ""};  // where to say how much scratch a task needs
-  Halide::GeneratorParam<std::string> launch_file{"launch_file", ""};  // and what a GPU's launches need
+  Halide::GeneratorParam<std::string> launch_file{"launch_file", ""};    // and what a GPU's launches need
 
  protected:
   bool direct() const { return algorithm == Algorithm::kDirect; }
@@ -60,8 +60,9 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   Halide::Func padded(Buffer &buffer) const {
     const std::vector<Halide::Var> at = {Halide::Var("c"), Halide::Var("x"), Halide::Var("y"), Halide::Var("n")};
     const Halide::Expr channels = buffer.dim(0).extent(), whole = in_vectors(buffer), first = at[0] / lanes() * lanes();
-    std::vector<Halide::Expr> read = {select(
-        whole, max(min(first, channels - lanes()), 0) + min(at[0] % lanes(), channels - 1), clamp(at[0], 0, channels - 1))};
+    std::vector<Halide::Expr> read = {
+        select(whole, max(min(first, channels - lanes()), 0) + min(at[0] % lanes(), channels - 1),
+               clamp(at[0], 0, channels - 1))};
     Halide::Expr inside = select(whole, first, at[0]) < channels;
     for (int d = 1; d < 4; d++) {
       const Halide::Expr least = buffer.dim(d).min(), most = least + buffer.dim(d).extent() - 1;

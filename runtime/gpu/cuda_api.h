@@ -22,6 +22,7 @@ enum {
   kComputeCapabilityMajor = 75,
   kComputeCapabilityMinor = 76,
   kMaxSharedMemoryPerBlockOptin = 97,
+  kMemoryPoolsSupported = 115,
 };
 enum {
   kJitMaxRegisters = 0,
@@ -51,6 +52,8 @@ constexpr unsigned kStreamNonBlocking = 1;
   FUNCTION(cuStreamSynchronize, (Stream stream))                                                                       \
   FUNCTION(cuMemAlloc_v2, (DevicePtr * pointer, size_t bytes))                                                         \
   FUNCTION(cuMemFree_v2, (DevicePtr pointer))                                                                          \
+  FUNCTION(cuMemAllocAsync, (DevicePtr * pointer, size_t bytes, Stream stream))                                        \
+  FUNCTION(cuMemFreeAsync, (DevicePtr pointer, Stream stream))                                                         \
   FUNCTION(cuMemcpyHtoDAsync_v2, (DevicePtr to, const void *from, size_t bytes, Stream stream))                        \
   FUNCTION(cuMemcpyDtoHAsync_v2, (void *to, DevicePtr from, size_t bytes, Stream stream))                              \
   FUNCTION(cuMemcpyDtoDAsync_v2, (DevicePtr to, DevicePtr from, size_t bytes, Stream stream))                          \

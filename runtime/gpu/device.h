@@ -38,7 +38,8 @@ struct GpuDevice {
   bool own_context;   // not the application's
   uintptr_t id;       // CUdevice or cl_device_id
   char name[128];
-  int32_t max_shared;  // bytes that a block may have
+  int32_t max_shared;  // CUDA: bytes that a block may have
+  bool pools;          // CUDA: memory can be allocated and freed in a stream's order
   int references;
   GpuDevice *next;
   pthread_mutex_t mutex;    // of the modules, their functions and idle kernels; held shortly
