@@ -9,7 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "generators/gpu_offsets.h"
+#include "generators/launch_plan.h"
 #include "generators/scratch_size.h"
+#include "generators/thread_registers.h"
 #include "schedules/schedule.h"
 
 namespace convgrad {
@@ -31,10 +34,27 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   Halide::GeneratorParam<int> vector_bytes{"vector_bytes", 16, 4, 1024};
   Halide::GeneratorParam<std::string> kernel_name{"kernel_name", ""};
   Halide::GeneratorParam<std::string> scratch_file{"scratch_file", ""};  // where to say how much scratch a task needs
+  Halide::GeneratorParam<std::string> launch_file{"launch_file", ""};  // and what a GPU's launches need
 
  protected:
   bool direct() const { return algorithm == Algorithm::kDirect; }
   int lanes() const { return vector_bytes / static_cast<int>(sizeof(float)); }
+  bool on_gpu() const { return this->get_target().has_gpu_feature(); }
+
+  // Panels on a GPU are whole, which spares the innermost loop its conditions: what they hold beyond a tensor is zero.
+  std::vector<int> dimensions_to_pad(const std::vector<int> &on_cpu) const {
+    return on_gpu() ? std::vector<int>{0, 1, 2, 3} : on_cpu;
+  }
+  Halide::Expr in_whole_panels(const Halide::Expr &extent, int panel) const {
+    return on_gpu() ? (extent + panel - 1) / panel * panel : extent;
+  }
+
+  // Called in configure() with all buffers, inputs first.
+  void configure_offsets(const std::vector<std::string> &buffers) {
+    if (!this->get_target().has_feature(Halide::Target::OpenCL)) return;
+    buffers_with_offset_ = buffers;
+    for (const std::string &buffer : buffers) this->template add_input<int32_t>(offset_of(buffer));
+  }
 
   // A direct panel is the piece of the image under a block of outputs; under a filter of one tap it is just those
   // pixels that the stride picks.
@@ -90,7 +110,17 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     return Halide::BoundaryConditions::constant_exterior(buffer, 0.0f, bounds);
   }
 
-  void finish_schedule() { write_scratch_size(this->get_pipeline(), kernel_name, scratch_file); }
+  void finish_schedule() {
+    if (on_gpu()) {
+      keep_in_registers(this->get_pipeline(), "sum");
+      write_launch_plan(this->get_pipeline(), launch_file);
+    }
+    if (!buffers_with_offset_.empty()) add_buffer_offsets(this->get_pipeline(), buffers_with_offset_);
+    write_scratch_size(this->get_pipeline(), kernel_name, scratch_file);
+  }
+
+ private:
+  std::vector<std::string> buffers_with_offset_;
 };
 
 }  // namespace convgrad

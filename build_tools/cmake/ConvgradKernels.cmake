@@ -6,9 +6,16 @@ string(TOLOWER ${CMAKE_SYSTEM_NAME} CONVGRAD_HALIDE_OS)
 if(CONVGRAD_HALIDE_OS STREQUAL darwin)
   set(CONVGRAD_HALIDE_OS osx)
 endif()
+# The baseline of the CPU that launches GPU kernels: the one that the library is for.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64|ARM64)$")
+  set(CONVGRAD_HALIDE_HOST arm-64-${CONVGRAD_HALIDE_OS})
+else()
+  set(CONVGRAD_HALIDE_HOST x86-64-${CONVGRAD_HALIDE_OS})
+endif()
 
 # convgrad_add_tables(<name> TARGETS <target>... [HARDWARE <hardware>...])
-# Defines in the caller CONVGRAD_<name>_TABLE_DIR (tables to include), _OBJECTS (kernel objects) and _KERNELS (names).
+# Defines in the caller CONVGRAD_<name>_TABLE_DIR (tables to include), _OBJECTS (kernel objects), _KERNELS (names)
+# and _DEVICES (what they run on: CPU, CUDA, OPENCL).
 function(convgrad_add_tables name)
   cmake_parse_arguments(ARG "" "" "TARGETS;HARDWARE" ${ARGN})
   set(dir ${PROJECT_BINARY_DIR}/tables/${name})
@@ -17,7 +24,7 @@ function(convgrad_add_tables name)
   execute_process(
     COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/build_tools/kernel_rows.py ${ARG_TARGETS} ${ARG_HARDWARE}
             --target-folder ${PROJECT_SOURCE_DIR}/tests/targets --filter=${CONVGRAD_KERNEL_FILTER}
-            --os ${CONVGRAD_HALIDE_OS} --output ${dir}
+            --os ${CONVGRAD_HALIDE_OS} --host ${CONVGRAD_HALIDE_HOST} --output ${dir}
     RESULT_VARIABLE failed)
   if(failed)
     message(FATAL_ERROR "The rows of schedules/ could not be read.")
@@ -36,10 +43,12 @@ function(convgrad_add_tables name)
       # user_context: threads and scratch are the call's own. no_bounds_query: nobody asks, and it halves the checks.
       add_custom_command(
         OUTPUT ${object} ${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
+        BYPRODUCTS ${CONVGRAD_KERNEL_DIR}/${kernel}.launches  # a GPU kernel's, for check_ptx
         COMMAND convgrad_generator -g ${${kernel}_GENERATOR} -n ${kernel} -f convgrad_kernel_${kernel}
                 -e object -o ${CONVGRAD_KERNEL_DIR}
                 target=${${kernel}_HALIDE_TARGET}-no_runtime-user_context-no_bounds_query
-                scratch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc ${${kernel}_PARAMS}
+                scratch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
+                launch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.launches ${${kernel}_PARAMS}
         DEPENDS convgrad_generator
         COMMENT "Kernel ${kernel}"
         VERBATIM)
@@ -49,4 +58,5 @@ function(convgrad_add_tables name)
   set(CONVGRAD_${name}_TABLE_DIR ${dir} PARENT_SCOPE)
   set(CONVGRAD_${name}_OBJECTS ${objects} PARENT_SCOPE)
   set(CONVGRAD_${name}_KERNELS ${CONVGRAD_KERNELS} PARENT_SCOPE)
+  set(CONVGRAD_${name}_DEVICES ${CONVGRAD_DEVICES} PARENT_SCOPE)
 endfunction()

@@ -105,6 +105,7 @@ Tally &tally();
 
 // Command line of every test binary.
 struct TestOptions {
+  std::string device = "cpu";  // whose kernels are tested: cpu, opencl or cuda; known before tests are listed
   std::string problem;
   std::string kernel;
   uint64_t seed = 0;

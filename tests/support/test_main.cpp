@@ -44,12 +44,22 @@ bool append_to_tally(const std::string &line) {
 
 const TestOptions &test_options() { return options; }
 
+// Which kernels there are tests for depends on it, and GoogleTest asks before it has taken its own options away.
+static void read_device(int argc, char **argv) {
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (std::string(argv[i]) == "--device") options.device = argv[i + 1];
+  }
+}
+
 }  // namespace convgrad::test
 
 int main(int argc, char **argv) {
+  convgrad::test::read_device(argc, argv);
   ::testing::InitGoogleTest(&argc, argv);
   auto &options = convgrad::test::options;
   CLI::App app("Tests of convgrad; GoogleTest's own options come before these.");
+  app.add_option("--device", options.device, "test the kernels for this kind of device")
+      ->check(CLI::IsMember({"cpu", "opencl", "cuda"}));
   app.add_option("--problem", options.problem, "run this one problem only (test_fuzz)");
   app.add_option("--kernel", options.kernel, "with this kernel forced (test_fuzz)");
   const CLI::Option *seed = app.add_option("--seed", options.seed, "of the data, or of a fuzz run");
