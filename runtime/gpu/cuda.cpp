@@ -228,9 +228,10 @@ convgrad_status launch(Gpu *gpu, GpuModule *module, GpuFunction *function, const
 
 }  // namespace
 
-const Driver cuda_driver = {DeviceKind::CUDA, "CUDA", CONVGRAD_CUDA, find,    open_device, close_device, open_queue,
-                            close_queue,      enter,  leave,         allocate, release,     copy_in,      copy_out,
-                            copy,             fill_zeros,            synchronize, flush,    check,        load_module,
-                            unload_module,    launch, nullptr};
+const Driver cuda_driver = {DeviceKind::CUDA, "CUDA",      CONVGRAD_CUDA, find,     open_device,
+                            close_device,     open_queue,  close_queue,   enter,    leave,
+                            allocate,         release,     copy_in,       copy_out, copy,
+                            fill_zeros,       synchronize, flush,         check,    load_module,
+                            unload_module,    launch,      nullptr};
 
 }  // namespace convgrad

@@ -17,28 +17,28 @@ namespace {
 using cuda::Device;
 using cuda::DevicePtr;
 using cuda::Function;
-using cuda::Module;
-using cuda::Result;
-using cuda::Stream;
 using cuda::kComputeCapabilityMajor;
 using cuda::kComputeCapabilityMinor;
 using cuda::kErrorOutOfMemory;
 using cuda::kJitErrorLogBuffer;
-using cuda::kMemoryPoolsSupported;
 using cuda::kJitErrorLogBufferSizeBytes;
 using cuda::kJitMaxRegisters;
+using cuda::kMemoryPoolsSupported;
 using cuda::kStreamNonBlocking;
 using cuda::kSuccess;
+using cuda::Module;
+using cuda::Result;
+using cuda::Stream;
 typedef cuda::Context CudaContext;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 struct Fake {
-  std::vector<int> capabilities = {80};  // of each device
-  std::vector<std::string> log;          // names of functions, in order
-  std::map<std::string, std::pair<int, Result>> failing;  // so many calls answer with the error
+  std::vector<int> capabilities = {80};                                      // of each device
+  std::vector<std::string> log;                                              // names of functions, in order
+  std::map<std::string, std::pair<int, Result>> failing;                     // so many calls answer with the error
   std::vector<CudaContext> current = {reinterpret_cast<CudaContext>(0xc0)};  // of the thread: the application's own
-  std::vector<Stream> streams;  // of what was enqueued
+  std::vector<Stream> streams;                                               // of what was enqueued
   unsigned max_registers = 0;
   bool pools = true;
   int live_blocks = 0, retained = 0, live_streams = 0;
@@ -180,7 +180,8 @@ Result cuModuleLoadDataEx(Module *module, const void *image, unsigned count, int
   char *log = nullptr;
   size_t room = 0;
   for (unsigned i = 0; i < count; ++i) {
-    if (options[i] == kJitMaxRegisters) fake().max_registers = static_cast<unsigned>(reinterpret_cast<uintptr_t>(values[i]));
+    if (options[i] == kJitMaxRegisters)
+      fake().max_registers = static_cast<unsigned>(reinterpret_cast<uintptr_t>(values[i]));
     if (options[i] == kJitErrorLogBuffer) log = static_cast<char *>(values[i]);
     if (options[i] == kJitErrorLogBufferSizeBytes) room = reinterpret_cast<size_t>(values[i]);
   }
@@ -435,10 +436,10 @@ TEST_F(Cuda, TensorsOffAVectorsAddressAreCopiedForKernelsThatReadVectors) {
     const test::Context context = make_context(options);
     ASSERT_NE(context, nullptr) << convgrad_last_error();
     const FixedFilter fixed = parse_kernel_name(*kernel).value();
-    Call call(fixed.any() ? kProblems[0]
-                          : "conv2d n1 h12 w12 c8 r" + std::to_string(fixed.filter[0]) + "x" +
-                                std::to_string(fixed.filter[1]) + " k8 s" + std::to_string(fixed.stride[0]) + "x" +
-                                std::to_string(fixed.stride[1]) + " pSAME");
+    Call call(fixed.any()
+                  ? kProblems[0]
+                  : "conv2d n1 h12 w12 c8 r" + std::to_string(fixed.filter[0]) + "x" + std::to_string(fixed.filter[1]) +
+                        " k8 s" + std::to_string(fixed.stride[0]) + "x" + std::to_string(fixed.stride[1]) + " pSAME");
     on_device(&call, 0x800004);
     fake().log.clear();
     ASSERT_EQ(call.run(context.get()), CONVGRAD_OK) << convgrad_last_error();

@@ -1,5 +1,5 @@
-// A context on OpenCL, with the application's own context, queue and memory. What the runtime asks of OpenCL is counted,
-// and made to fail, on the way.
+// A context on OpenCL, with the application's own context, queue and memory. What the runtime asks of OpenCL is
+// counted, and made to fail, on the way.
 #define CL_TARGET_OPENCL_VERSION 120
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
@@ -27,13 +27,13 @@ struct Counted {
   std::atomic<int> failing{0};  // so many calls answer with the error
   std::atomic<int> error{0};
 };
-#define COUNTED_FUNCTIONS(FUNCTION)                                                                                  \
-  FUNCTION(clEnqueueWriteBuffer)                                                                                     \
-  FUNCTION(clEnqueueReadBuffer)                                                                                      \
-  FUNCTION(clEnqueueCopyBuffer)                                                                                      \
-  FUNCTION(clEnqueueFillBuffer)                                                                                      \
-  FUNCTION(clEnqueueNDRangeKernel)                                                                                   \
-  FUNCTION(clBuildProgram)                                                                                           \
+#define COUNTED_FUNCTIONS(FUNCTION) \
+  FUNCTION(clEnqueueWriteBuffer)    \
+  FUNCTION(clEnqueueReadBuffer)     \
+  FUNCTION(clEnqueueCopyBuffer)     \
+  FUNCTION(clEnqueueFillBuffer)     \
+  FUNCTION(clEnqueueNDRangeKernel)  \
+  FUNCTION(clBuildProgram)          \
   FUNCTION(clFinish)
 #define DECLARE(name) Counted name##_counted;
 COUNTED_FUNCTIONS(DECLARE)
@@ -99,8 +99,9 @@ cl_int get_event_info(cl_event event, cl_event_info what, size_t room, void *val
 }
 
 void install_hooks() {
-#define INSTALL(name) \
-  driver_hooks().functions[#name] = reinterpret_cast<void *>(&Hook<decltype(&name)>::call<&name##_counted, name##_name>);
+#define INSTALL(name)               \
+  driver_hooks().functions[#name] = \
+      reinterpret_cast<void *>(&Hook<decltype(&name)>::call<&name##_counted, name##_name>);
   COUNTED_FUNCTIONS(INSTALL)
 #undef INSTALL
   driver_hooks().functions["clCreateBuffer"] = reinterpret_cast<void *>(&create_buffer);

@@ -8,7 +8,7 @@ namespace convgrad::test {
 
 template <typename A, typename B>
 constexpr bool passed_alike() {
-  const bool integers = (std::is_integral_v<A> || std::is_enum_v<A>) && (std::is_integral_v<B> || std::is_enum_v<B>);
+  const bool integers = (std::is_integral_v<A> || std::is_enum_v<A>)&&(std::is_integral_v<B> || std::is_enum_v<B>);
   return sizeof(A) == sizeof(B) && (integers || (std::is_pointer_v<A> && std::is_pointer_v<B>));
 }
 

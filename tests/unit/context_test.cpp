@@ -135,7 +135,8 @@ TEST_F(ContextTest, EachTargetOfThisBuild) {
       expect_ok();
       EXPECT_STREQ(context->settings.choice.target->name, kernel->target);
     } else {
-      const bool is_cuda = strncmp(kernel->target, "cuda", 4) == 0, is_opencl = strncmp(kernel->target, "opencl", 6) == 0;
+      const bool is_cuda = strncmp(kernel->target, "cuda", 4) == 0,
+                 is_opencl = strncmp(kernel->target, "opencl", 6) == 0;
       expect_failure(CONVGRAD_UNSUPPORTED, {kernel->target, is_cuda     ? "CUDA"
                                                             : is_opencl ? "OpenCL"
                                                                         : "this machine lacks"});

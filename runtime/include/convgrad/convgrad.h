@@ -19,8 +19,8 @@
  * Nothing here throws, aborts, exits or prints (but for CONVGRAD_VERBOSE=1, to stderr).
  *
  * GPUs: a context whose target is a GPU's ("cuda", "opencl", or one by its full name) computes there; no context does
- * unasked. Drivers are loaded when such a context is made; where there is none the rest of the library works. Tensors may
- * be in the host's memory (operands are copied to the device and the result back, without what lies between their
+ * unasked. Drivers are loaded when such a context is made; where there is none the rest of the library works. Tensors
+ * may be in the host's memory (operands are copied to the device and the result back, without what lies between their
  * elements) or in the device's (CONVGRAD_CUDA, CONVGRAD_OPENCL: used in place, in the order of the context's queue).
  * The device, the queue and every context on them are for the process that made them: a child made by fork is refused
  * (CONVGRAD_UNSUPPORTED) and destroys without touching the driver. What went wrong on the device has the driver's text.

@@ -6,7 +6,11 @@
 #include <string.h>
 
 enum { kBatch = 2, kSize = 9, kIn = 5, kOut = 7, kTaps = 3 };
-enum { kImage = kBatch * kSize * kSize * kIn, kOutput = kBatch * kSize * kSize * kOut, kFilter = kTaps * kTaps * kIn * kOut };
+enum {
+  kImage = kBatch * kSize * kSize * kIn,
+  kOutput = kBatch * kSize * kSize * kOut,
+  kFilter = kTaps * kTaps * kIn * kOut
+};
 
 static float input[kImage], filter[kFilter], gradient[kOutput];
 
@@ -62,7 +66,8 @@ int main(void) {
     if (status != CONVGRAD_OK) {
       printf("%-12s %s: %s\n", name, convgrad_status_string(status), convgrad_last_error());
       const int has_reason = strstr(convgrad_last_error(), name) != NULL;
-      if (targets[i] == NULL || (status != CONVGRAD_UNSUPPORTED && status != CONVGRAD_INVALID_ARGUMENT) || !has_reason) ++failures;
+      if (targets[i] == NULL || (status != CONVGRAD_UNSUPPORTED && status != CONVGRAD_INVALID_ARGUMENT) || !has_reason)
+        ++failures;
       continue;
     }
     memset(&results, 0xff, sizeof results);
