@@ -93,8 +93,8 @@ def occupancy(arch, threads, registers, shared):
 def check(kernels, ptxas):
     """Rows of the table; each has its list of complaints."""
     rows = []
-    for path in sorted(kernels.glob("*_cuda_*.o*")):
-        plan = launches_of(kernels / f"{path.name.split('.')[0]}.launches")
+    for path in sorted(kernels):
+        plan = launches_of(path.parent / f"{path.name.split('.')[0]}.launches")
         ptx = ptx_of(path)
         # Tensors are aligned to their elements and no more.
         wide = re.search(r"(?:ld|st)\.global\S*\.(?:v[24]|b64|u64|f64|b128)\S*", ptx)
@@ -124,15 +124,15 @@ def check(kernels, ptxas):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ptxas", required=True)
-    parser.add_argument("--kernels", type=pathlib.Path, required=True, metavar="DIR")
+    parser.add_argument("objects", type=pathlib.Path, nargs="*", metavar="OBJECT", help="kernels; others than CUDA's are passed over")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     arguments = parser.parse_args()
     about = subprocess.run([arguments.ptxas, "--version"], capture_output=True, text=True).stdout
     version = re.search(r"release [\d.]+", about)
     print(f"ptxas {version[0] if version else arguments.ptxas}")
-    rows = check(arguments.kernels, arguments.ptxas)
+    rows = check([path for path in arguments.objects if "_cuda_" in path.name], arguments.ptxas)
     if not rows:
-        sys.exit(f"check_ptx: there are no CUDA kernels in {arguments.kernels}")
+        sys.exit("check_ptx: expected objects of CUDA kernels, there are none")
     columns = ("arch", "threads", "registers", "local", "spilled", "shared", "blocks/SM", "occupancy")
     print(" ".join(f"{c:>9}" for c in columns))
     kernel = entry = None

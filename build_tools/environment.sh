@@ -75,3 +75,11 @@ configure() {
     { tail -n 40 "$log" >&2; die "CMake could not configure (all of its output: $log)"; }
   grep -m1 "kernels in" "$log" | sed 's/^-- //; s/:$/, listed in '"${log//\//\\/}"'/'
 }
+
+# kernel_objects PRESET: adds to the array `objects` the library's kernels. The folder may hold those of earlier builds too.
+kernel_objects() {
+  local kernel
+  for kernel in $(sed -n 's/^set(CONVGRAD_KERNELS \(.*\))$/\1/p' "$BUILD/$1/tables/library/kernels.cmake"); do
+    objects+=("$BUILD/$1/kernels/$kernel.o")
+  done
+}

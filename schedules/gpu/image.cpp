@@ -139,12 +139,20 @@ void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams 
 }
 
 void schedule_zeros_on_gpu(Func result) {
-  Var all("all"), block("block"), thread("thread");
+  constexpr int kThreads = 128;
   const std::vector<Var> dims = result.args();
-  result.fuse(dims[0], dims[1], all)
-      .fuse(all, dims[2], all)
-      .fuse(all, dims[3], all)
-      .gpu_tile(all, block, thread, 128, TailStrategy::GuardWithIf);
+  Var block("block"), block_x("block_x"), block_y("block_y"), in_x("in_x"), in_y("in_y"), thread("thread");
+  // A phase may have no rows or columns. Bounds inference gets that right through a guarded split, and not through a
+  // fused dimension or one that is split by 1.
+  result.split(dims[0], block, thread, kThreads, TailStrategy::GuardWithIf)
+      .split(dims[1], block_x, in_x, 4, TailStrategy::GuardWithIf)
+      .split(dims[2], block_y, in_y, 4, TailStrategy::GuardWithIf)
+      .reorder({in_x, in_y, thread, block, block_x, block_y, dims[3]})
+      .fuse(block, block_x, block)
+      .fuse(block, block_y, block)
+      .fuse(block, dims[3], block)
+      .gpu_blocks(block)
+      .gpu_threads(thread);
 }
 
 }  // namespace convgrad
