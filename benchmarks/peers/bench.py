@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import pathlib
 import re
 import sys
@@ -140,7 +139,7 @@ def measure_all(options):
     document = {"machine": machine.description(), "options": {
         "target": options.target, "threads": options.threads, "seconds": options.seconds, "rounds": options.rounds,
         "layers": options.layers}, "results": [], "bandwidth": {}}
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as name:
+    with tempfile.TemporaryDirectory(dir=options.output) as name:
         folder = pathlib.Path(name)
         warm_up = {"first": str(folder / "warm_first"), "out_backprop": str(folder / "warm_second")}
         for path in warm_up.values():

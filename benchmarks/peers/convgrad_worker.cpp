@@ -17,7 +17,10 @@
 namespace {
 
 using nlohmann::json;
-using Context = std::unique_ptr<convgrad_context, decltype(&convgrad_context_destroy)>;
+struct DestroyContext {
+  void operator()(convgrad_context *context) const { convgrad_context_destroy(context); }
+};
+using Context = std::unique_ptr<convgrad_context, DestroyContext>;
 using Plan = std::unique_ptr<convgrad_plan, decltype(&convgrad_plan_destroy)>;
 
 constexpr int32_t kManyThreads = 64;
@@ -30,7 +33,7 @@ void check(convgrad_status status) {
 Context make_context(const convgrad_context_options &options) {
   convgrad_context *context = nullptr;
   check(convgrad_context_create(&options, &context));
-  return Context(context, convgrad_context_destroy);
+  return Context(context);
 }
 
 // Runs a call's tasks one after the other, keeping the largest number that it was handed at once.
@@ -50,7 +53,8 @@ convgrad_tensor view(const Problem &problem, const Shape &shape, bool is_filter,
 
 class ConvgradGradient final : public Gradient {
  public:
-  ConvgradGradient(Problem given, const convgrad_context_options &options)
+  // counting: a context that would use many threads, and the number of tasks that it was handed at once.
+  ConvgradGradient(Problem given, const convgrad_context *context, const convgrad_context *counting, int64_t *tasks)
       : problem_(std::move(given)),
         // A result that the library leaves unwritten is seen.
         result_(element_count(problem_.result_shape()), std::numeric_limits<float>::quiet_NaN()) {
@@ -67,14 +71,13 @@ class ConvgradGradient final : public Gradient {
     const convgrad_tensor second = view(problem_, problem_.output, false, problem_.out_backprop);
     const convgrad_tensor result = view(problem_, problem_.result_shape(), !by_input, result_);
 
-    const Context context = make_context(options);
     const Stopwatch stopwatch;  // what a caller without a plan waits for: choosing, memory and the run
-    check((by_input ? convgrad_conv2d_backprop_input : convgrad_conv2d_backprop_filter)(context.get(), &attrs, &first,
+    check((by_input ? convgrad_conv2d_backprop_input : convgrad_conv2d_backprop_filter)(context, &attrs, &first,
                                                                                         &second, &result));
     facts["first_ms"] = stopwatch.milliseconds();
 
     convgrad_plan *plan = nullptr;
-    check(convgrad_plan_create(context.get(), op, &attrs, &first, &second, &result, &plan));
+    check(convgrad_plan_create(context, op, &attrs, &first, &second, &result, &plan));
     plan_.reset(plan);
     facts["kernel"] = convgrad_plan_kernel(plan);
     for (size_t i = 0; i < convgrad_kernel_count(); ++i) {
@@ -90,15 +93,10 @@ class ConvgradGradient final : public Gradient {
       if (!workspace_) throw std::runtime_error("no memory for a workspace of " + std::to_string(bytes) + " bytes");
     }
 
-    int64_t tasks = 1;
-    convgrad_context_options many = options;
-    many.num_threads = kManyThreads;
-    many.parallel_for = count_tasks;
-    many.pool = &tasks;
-    const Context counting = make_context(many);
-    check((by_input ? convgrad_conv2d_backprop_input : convgrad_conv2d_backprop_filter)(counting.get(), &attrs, &first,
+    *tasks = 1;
+    check((by_input ? convgrad_conv2d_backprop_input : convgrad_conv2d_backprop_filter)(counting, &attrs, &first,
                                                                                         &second, &result));
-    facts["tasks_of_64"] = tasks;
+    facts["tasks_of_64"] = *tasks;
   }
 
   void run() override {
@@ -178,16 +176,26 @@ double measure_bandwidth(int threads) {
 
 class Convgrad final : public Side {
  public:
-  Convgrad(const std::string &target, int32_t threads) : target_(target), threads_(threads) {}
+  Convgrad(const std::string &target, int32_t threads) : threads_(threads) {
+    for (const bool strict : {false, true}) {
+      convgrad_context_options options = convgrad_context_options_default();
+      options.num_threads = threads;
+      options.strict = strict;
+      if (!target.empty()) options.target = target.c_str();
+      contexts_[strict] = make_context(options);
+      options.num_threads = kManyThreads;
+      options.parallel_for = count_tasks;
+      options.pool = &tasks_;
+      counting_[strict] = make_context(options);
+    }
+  }
 
   json hello() override { return {{"name", "convgrad"}, {"version", convgrad_version()}}; }
 
   std::unique_ptr<Gradient> prepare(const std::string &choice, Problem problem) override {
-    convgrad_context_options options = convgrad_context_options_default();
-    options.num_threads = threads_;
-    options.strict = choice == "strict";
-    if (!target_.empty()) options.target = target_.c_str();
-    return std::make_unique<ConvgradGradient>(std::move(problem), options);
+    const bool strict = choice == "strict";
+    return std::make_unique<ConvgradGradient>(std::move(problem), contexts_[strict].get(), counting_[strict].get(),
+                                              &tasks_);
   }
 
   json answer(const json &request) override {
@@ -200,8 +208,9 @@ class Convgrad final : public Side {
   }
 
  private:
-  std::string target_;
   int32_t threads_;
+  int64_t tasks_ = 1;
+  std::array<Context, 2> contexts_, counting_;  // [strict]
 };
 
 }  // namespace
@@ -213,6 +222,11 @@ int main(int argc, char **argv) {
   app.add_option("--target", target, "force a target, for example x86_64_avx2");
   app.add_option("--threads", threads, "threads to use")->check(CLI::Range(1, 1024))->capture_default_str();
   CLI11_PARSE(app, argc, argv);
-  Convgrad side(target, threads);
-  return serve(side);
+  try {
+    Convgrad side(target, threads);
+    return serve(side);
+  } catch (const std::exception &error) {
+    std::printf("%s\n", json{{"error", error.what()}}.dump().c_str());
+    return 1;
+  }
 }

@@ -38,9 +38,9 @@ ALL_SIDES = [
     Side("torch", "PyTorch", "torch", "default"),
     Side("tensorflow", "TensorFlow", "tensorflow", "default"),
     Side("convgrad_nchw", "convgrad NCHW", "convgrad", "default", "NCHW"),
-    Side("onednn_same_nchw", "oneDNN NCHW, same layouts", "onednn", "same", "NCHW"),
-    Side("onednn_convert_nchw", "oneDNN NCHW, converting", "onednn", "convert", "NCHW"),
-    Side("torch_nchw", "PyTorch NCHW", "torch", "default", "NCHW"),
+    Side("onednn_same_nchw", "oneDNN, same layouts", "onednn", "same", "NCHW"),
+    Side("onednn_convert_nchw", "oneDNN, converting", "onednn", "convert", "NCHW"),
+    Side("torch_nchw", "PyTorch", "torch", "default", "NCHW"),
 ]
 
 

@@ -4,7 +4,6 @@ import math
 import statistics
 
 SAME_WORK = ("onednn_same", "onednn_convert", "torch", "tensorflow")  # the caller's layouts, every conversion counted
-SAME_WORK_NCHW = ("onednn_same_nchw", "onednn_convert_nchw", "torch_nchw")
 ONEDNN_SAME_WORK = ("onednn_same", "onednn_convert")
 
 

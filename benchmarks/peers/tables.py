@@ -7,6 +7,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+# convgrad's sides for each layout of images: as it is, and with direct kernels only.
+OURS = {"NHWC": ("convgrad", "convgrad_strict"), "NCHW": ("convgrad_nchw", None)}
+
 EXPLANATION = """ms: of convgrad, packing included; GFLOP/s: of the direct method's multiply-adds that meet no padding; peak: \
 multiply-adds on registers in the kernel's instruction set, measured beside each row on as many threads; columns with x: \
 that side's time over convgrad's, above 1 convgrad is faster. "Same layouts": NHWC (or NCHW) and HWIO pinned. \
@@ -22,64 +25,68 @@ def _times(value):
     return "-" if value is None else f"[red]{value:.2f}x[/]" if value < 1 else f"{value:.2f}x"
 
 
-def _short_kernel(name):
-    """Without the op and the type, which the row and the title say."""
-    return name.split("_f32_")[-1]
+def _short_kernel(side):
+    """Without the op and the type, which the row and the title say, and the target, which the title says."""
+    return side["kernel"].split("_f32_")[-1].removeprefix(side["target"] + "_")
 
 
-def _peers(document):
-    return [key for key, side in document["sides"].items() if side["owner"] != "convgrad"]
+def _peers(document, layout):
+    return [key for key, side in document["sides"].items() if side["owner"] != "convgrad" and side["format"] == layout]
 
 
-def _keys_of(key):
-    """The side of convgrad that a side is held to: its own format's."""
-    return "convgrad_nchw" if key.endswith("_nchw") else "convgrad"
+def _title(network, threads, depthwise, rows):
+    return f"{network}{', depthwise layers' if depthwise else ''}, batch {rows[0]['batch']}, {threads} thread(s)"
 
 
-def _speed_table(document, network, threads, depthwise, rows, statistic):
-    kind = ", depthwise layers" if depthwise else ""
-    table = Table(title=f"{network}{kind}, batch {rows[0]['batch']}, {threads} thread(s)", box=box.SIMPLE_HEAD,
-                  title_justify="left")
-    table.add_column("layer", no_wrap=True)
-    for name in ("of them", "op", "kernel", "ms", "GFLOP/s", "% peak", "strict %"):
-        table.add_column(name, justify="left" if name in ("op", "kernel") else "right", overflow="fold")
-    others = [key for key in document["sides"] if key not in ("convgrad", "convgrad_strict")]
-    for key in others:
+def _targets(rows, ours):
+    return ", ".join(dict.fromkeys(row["sides"][ours]["target"] for row in rows if "target" in row["sides"][ours]))
+
+
+def _speed_table(document, title, rows, layout, statistic):
+    ours, strict = OURS[layout]
+    peers = _peers(document, layout)
+    table = Table(title=f"{title}, {layout}, {_targets(rows, ours)}", box=box.SIMPLE_HEAD, title_justify="left")
+    columns = ["layer", "of them", "op", "kernel", "ms", "GFLOP/s", "% of peak"] + ["strict, %"] * (strict is not None)
+    for name in columns:
+        table.add_column(name, justify="left" if name in ("layer", "op", "kernel") else "right",
+                         no_wrap=name in ("layer", "kernel"))
+    for key in peers:
         table.add_column(document["sides"][key]["label"], justify="right")
+
+    def percents(of):
+        return [_text(fraction and 100 * fraction, "{:.0f}") for fraction in map(of, filter(None, (ours, strict)))]
+
     for row in rows:
-        mine = row["sides"]["convgrad"]
-        cells = [row["layer"], str(row["count"]), row["op"].removeprefix("backprop_")]
+        mine = row["sides"][ours]
+        cells = [row["layer"], str(row["count"]), _short_op(row["op"])]
         if mine["verdict"] != "ok":
             table.add_row(*cells, f"[red]{mine['verdict']}: {mine['problem']}[/]")
             continue
-        cells += [_short_kernel(mine["kernel"]),
-                  _text(summary.milliseconds(row, "convgrad", statistic), "{:.3f}"),
-                  _text(summary.gflops(row, "convgrad", statistic), "{:.1f}")]
-        for key in ("convgrad", "convgrad_strict"):
-            fraction = summary.fraction_of_peak(row, key, statistic)
-            cells.append(_text(fraction and 100 * fraction, "{:.0f}"))
-        for key in others:
-            side = row["sides"].get(key, {"verdict": "-"})
-            cells.append(_times(summary.ratio(row, [key], statistic=statistic)) if side["verdict"] == "ok"
-                         else side["verdict"])
+        cells += [_short_kernel(mine), _text(summary.milliseconds(row, ours, statistic), "{:.3f}"),
+                  _text(summary.gflops(row, ours, statistic), "{:.1f}"),
+                  *percents(lambda key: summary.fraction_of_peak(row, key, statistic))]
+        for key in peers:
+            verdict = row["sides"][key]["verdict"]
+            cells.append(_times(summary.ratio(row, [key], ours, statistic)) if verdict == "ok" else verdict)
         table.add_row(*cells)
     for op in ("backprop_input", "backprop_filter", None):
         part = [row for row in rows if op in (None, row["op"])]
-        table.add_row("whole network", "", "both" if op is None else op.removeprefix("backprop_"), "",
-                      _text(summary.network_time(part, "convgrad", statistic), "{:.1f}"), "", "", "",
-                      *[_times((summary.network_ratio(part, [key], statistic=statistic) or [None])[0]) for key in others],
+        table.add_row("whole network", "", _short_op(op), "", _text(summary.network_time(part, ours, statistic), "{:.1f}"),
+                      *[""] * (len(columns) - 5),
+                      *[_times((summary.network_ratio(part, [key], ours, statistic) or [None])[0]) for key in peers],
                       style="bold")
-    table.add_row("geometric mean", "", "both", "", "", "", *[
-        _text(mean and 100 * mean, "{:.0f}") for mean in (
-            summary.geometric_mean(summary.fraction_of_peak(row, key, statistic) for row in rows)
-            for key in ("convgrad", "convgrad_strict"))],
-        *[_times(summary.geometric_mean(summary.ratio(row, [key], statistic=statistic) for row in rows)) for key in others])
+    table.add_row("geometric mean", "", "both", "", "", "", *percents(
+        lambda key: summary.geometric_mean(summary.fraction_of_peak(row, key, statistic) for row in rows)),
+        *[_times(summary.geometric_mean(summary.ratio(row, [key], ours, statistic) for row in rows)) for key in peers])
     return table
 
 
-def _cost_table(network, threads, depthwise, rows, statistic):
-    table = Table(title=f"{network}{', depthwise layers' if depthwise else ''}, {threads} thread(s): what a call costs "
-                  "besides", box=box.SIMPLE_HEAD, title_justify="left")
+def _short_op(op):
+    return "both" if op is None else op.removeprefix("backprop_")
+
+
+def _cost_table(title, rows, statistic):
+    table = Table(title=f"{title}: what a call costs besides", box=box.SIMPLE_HEAD, title_justify="left")
     for name in ("layer", "op", "tasks, at most 64", "first call / steady", "oneDNN's", "workspace KiB",
                  "workspace / tensors", "oneDNN's", "largest error / epsilon"):
         table.add_column(name, justify="left" if name in ("layer", "op") else "right")
@@ -87,7 +94,7 @@ def _cost_table(network, threads, depthwise, rows, statistic):
         mine = row["sides"]["convgrad"]
         if mine["verdict"] != "ok":
             continue
-        table.add_row(row["layer"], row["op"].removeprefix("backprop_"), str(mine["tasks_of_64"]),
+        table.add_row(row["layer"], _short_op(row["op"]), str(mine["tasks_of_64"]),
                       _text(summary.first_to_steady(row, statistic=statistic), "{:.2f}"),
                       _text(summary.first_to_steady(row, "onednn_same", statistic), "{:.2f}"),
                       f"{mine['workspace_bytes'] / 1024:.0f}",
@@ -119,8 +126,10 @@ def show(document, statistic):
         console.print(line, markup=False)
     for network, threads, depthwise, rows in summary.groups(document["results"]):
         console.print()
-        console.print(_speed_table(document, network, threads, depthwise, rows, statistic))
-        console.print(_cost_table(network, threads, depthwise, rows, statistic))
+        title = _title(network, threads, depthwise, rows)
+        for layout in _layouts(document):
+            console.print(_speed_table(document, title, rows, layout, statistic))
+        console.print(_cost_table(title, rows, statistic))
     console.print(EXPLANATION, markup=False)
     console.print()
     for line in summary.figures(document, statistic):
@@ -129,17 +138,22 @@ def show(document, statistic):
 
 def markdown(document, statistic):
     """Whole networks only: what a README has room for."""
-    peers = _peers(document)
-    labels = [document["sides"][key]["label"] for key in peers]
-    lines = [*("> " + line + "  " for line in _header(document)), "",
-             "| network | threads | op | convgrad ms | " + " | ".join(labels) + " |",
-             "|---|---|---|---|" + "---|" * len(labels)]
-    for network, threads, depthwise, rows in summary.groups(document["results"]):
-        for op in ("backprop_input", "backprop_filter", "both"):
-            part = [row for row in rows if op in ("both", row["op"])]
-            found = [summary.network_ratio(part, [key], _keys_of(key), statistic) for key in peers]
-            lines.append(f"| {network}{' depthwise' if depthwise else ''} | {threads} | {op} | "
-                         + _text(summary.network_time(part, "convgrad", statistic), "{:.1f}") + " | "
-                         + " | ".join(f"{pair[0]:.2f}x" if pair else "-" for pair in found) + " |")
-    lines += ["", *("- " + line for line in summary.figures(document, statistic)), ""]
-    return "\n".join(lines)
+    lines = ["> " + line + "  " for line in _header(document)]
+    for layout in _layouts(document):
+        ours, peers = OURS[layout][0], _peers(document, layout)
+        labels = [document["sides"][key]["label"] for key in peers]
+        lines += ["", "| " + " | ".join(["network", "threads", "op", f"convgrad {layout}, ms", *labels]) + " |",
+                  "|---" * (4 + len(peers)) + "|"]
+        for network, threads, depthwise, rows in summary.groups(document["results"]):
+            for op in ("backprop_input", "backprop_filter", None):
+                part = [row for row in rows if op in (None, row["op"])]
+                ratios = [summary.network_ratio(part, [key], ours, statistic) for key in peers]
+                cells = [network + (" depthwise" if depthwise else ""), str(threads), op or "both",
+                         _text(summary.network_time(part, ours, statistic), "{:.1f}"),
+                         *[_text(pair and pair[0], "{:.2f}x") for pair in ratios]]
+                lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "", *("- " + line for line in summary.figures(document, statistic)), ""])
+
+
+def _layouts(document):
+    return list(dict.fromkeys(side["format"] for side in document["sides"].values()))
