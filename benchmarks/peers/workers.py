@@ -18,7 +18,7 @@ class Worker:
         self._errors = tempfile.TemporaryFile()
         self._waiting = b""
         self._process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0,
             env={**os.environ, **environment}, preexec_fn=lambda: os.sched_setaffinity(0, cpus),
             start_new_session=True)  # an interrupt is the driver's to handle
         try:
@@ -30,7 +30,6 @@ class Worker:
     def ask(self, what, **request):
         try:
             self._process.stdin.write(json.dumps({"do": what, **request}).encode() + b"\n")
-            self._process.stdin.flush()
         except OSError:
             raise self._ended() from None
         return self._answer()
