@@ -67,7 +67,8 @@ void add_product(Element &element, float a, float b) {
 Layer parse_layer(const json &entry, int64_t batch) {
   Layer layer;
   layer.name = entry.at("name").get<std::string>();
-  layer.name.erase(0, layer.name.find(':') + 1);  // "resnet_50:conv1" -> "conv1"
+  layer.name = layer.name.substr(0, layer.name.find(" ("));  // "out (a remark)" -> "out"
+  layer.name.erase(0, layer.name.find(':') + 1);             // "resnet_50:conv1" -> "conv1"
   layer.count = entry.at("count").get<int64_t>();
   const auto input = entry.at("input_hwc").get<std::array<int64_t, 3>>();
   const auto output = entry.at("output_hwc").get<std::array<int64_t, 3>>();

@@ -14,6 +14,7 @@ import summary
 import tables
 from measure import Gradient, measure
 from sides import Sides
+from workers import WorkerError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BATCHES = {"resnet_50": 4, "mobilenet_v2": 4}  # others: 1
@@ -87,10 +88,6 @@ def read_work(options):
     return work
 
 
-def short_name(entry):
-    return entry["name"].split(":")[-1].split(" (")[0]  # without the network, without a remark
-
-
 def write_json(document, folder):
     part = folder / "results.json.part"
     part.write_text(json.dumps(document, indent=1) + "\n")
@@ -119,8 +116,8 @@ def run(options, document, work, sides, folder):
         found = measure(sides, gradient, options.threads, options.seconds, options.rounds)
         sides.forget()
         for threads, measured in found.items():
-            row = {"network": network, "batch": batch, "layer": short_name(entry), "count": entry["count"],
-                   "depthwise": depthwise, "op": op, "threads": threads, **gradient.layer,
+            row = {"network": network, "batch": batch, "count": entry["count"], "depthwise": depthwise, "op": op,
+                   "threads": threads, **gradient.layer,
                    "tensor_bytes": gradient.tensor_bytes(), **measured}
             document["results"].append(row)
             progress(done, len(work), f"{network} {row['layer']} {op}, {threads} thread(s): {say(row, labels)}")
@@ -153,8 +150,9 @@ def measure_all(options):
                              for side in sides.sides}
         try:
             run(options, document, work, sides, folder)
-        except KeyboardInterrupt:
-            document["interrupted"] = f"after {len(document['results']) // len(options.threads)} of {len(work)} gradients"
+        except (KeyboardInterrupt, WorkerError) as error:  # a peer's failure is its result; this one is convgrad's own
+            document["interrupted"] = (f"after {len(document['results']) // len(options.threads)} of {len(work)} gradients"
+                                       + (f": convgrad: {error}" if isinstance(error, WorkerError) else ""))
             print(f"\ninterrupted {document['interrupted']}", file=sys.stderr)
             write_json(document, options.output)
         finally:

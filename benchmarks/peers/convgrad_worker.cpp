@@ -71,9 +71,12 @@ class ConvgradGradient final : public Gradient {
     const convgrad_tensor second = view(problem_, problem_.output, false, problem_.out_backprop);
     const convgrad_tensor result = view(problem_, problem_.result_shape(), !by_input, result_);
 
+    const auto call = [&](const convgrad_context *with) {
+      check((by_input ? convgrad_conv2d_backprop_input : convgrad_conv2d_backprop_filter)(with, &attrs, &first, &second,
+                                                                                          &result));
+    };
     const Stopwatch stopwatch;  // what a caller without a plan waits for: choosing, memory and the run
-    check((by_input ? convgrad_conv2d_backprop_input : convgrad_conv2d_backprop_filter)(context, &attrs, &first,
-                                                                                        &second, &result));
+    call(context);
     facts["first_ms"] = stopwatch.milliseconds();
 
     convgrad_plan *plan = nullptr;
@@ -94,8 +97,7 @@ class ConvgradGradient final : public Gradient {
     }
 
     *tasks = 1;
-    check((by_input ? convgrad_conv2d_backprop_input : convgrad_conv2d_backprop_filter)(counting, &attrs, &first,
-                                                                                        &second, &result));
+    call(counting);
     facts["tasks_of_64"] = *tasks;
   }
 
@@ -118,8 +120,9 @@ class ConvgradGradient final : public Gradient {
 };
 
 json describe(const Layer &layer) {
-  json description = {{"input", layer.input},     {"filter", layer.filter},     {"output", layer.output},
-                      {"strides", json::array()}, {"dilations", json::array()}, {"flops", useful_flops(layer)}};
+  json description = {{"layer", layer.name},         {"input", layer.input},     {"filter", layer.filter},
+                      {"output", layer.output},      {"strides", json::array()}, {"dilations", json::array()},
+                      {"flops", useful_flops(layer)}};
   std::array<int64_t, 4> pads;
   for (size_t i = 0; i < 2; ++i) {
     description["strides"].push_back(layer.attrs.strides[i]);

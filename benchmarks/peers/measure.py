@@ -55,7 +55,7 @@ class Gradient:
     def __init__(self, sides, folder, entry, batch, op):
         self._sides, self._folder, self._op = sides, folder, op
         self.layer = sides.author.ask("describe", layer=entry, batch=batch)
-        self._geometry = {key: value for key, value in self.layer.items() if key != "flops"}
+        self._geometry = {key: value for key, value in self.layer.items() if key not in ("layer", "flops")}
         self._write_operands()
         self._exact = sides.author.ask("exact", layer=entry, batch=batch, op=op, **self._files("NHWC"))
         self._reference = None

@@ -13,7 +13,8 @@ def _panels(document, network, threads, rows, title):
     layers = list(dict.fromkeys(row["layer"] for row in rows))
     figure, panels = plt.subplots(len(OPS), 1, figsize=(max(8, 0.75 * len(layers)), 7), sharex=True, layout="constrained")
     machine = document["machine"]
-    figure.suptitle(f"{title}: {network}, batch {rows[0]['batch']}, {threads} thread(s), {machine['cpu']}, {machine['date'][:10]}")
+    figure.suptitle(f"{title}: {network}, batch {rows[0]['batch']}, {threads} thread(s)\n"
+                    f"{machine['cpu']}, {machine['date'][:10]}")
     by_op = {op: {row["layer"]: row for row in rows if row["op"] == op} for op in OPS}
     for panel, op in zip(panels, OPS):
         panel.set_title(op, loc="left")
@@ -39,8 +40,10 @@ def _speed(document, network, threads, rows, path, statistic):
             layer in by_op[op] and summary.gflops(by_op[op][layer], key, statistic) for layer in layers]
             for key in _sides(document)}
         draw_bars(panel, layers, series)
-        peaks = [layer in by_op[op] and summary.peak(by_op[op][layer], statistic) or float("nan") for layer in layers]
-        panel.step(range(len(layers)), peaks, where="mid", color="black", linewidth=1, label="FMA peak, same run")
+        peaks = [(i, summary.peak(by_op[op][layer], statistic)) for i, layer in enumerate(layers) if layer in by_op[op]]
+        peaks = [(i, peak) for i, peak in peaks if peak]
+        panel.hlines([peak for _, peak in peaks], [i - 0.45 for i, _ in peaks], [i + 0.45 for i, _ in peaks],
+                     color="black", linewidth=1.5, label="FMA peak, same run")
         panel.set_ylabel("GFLOP/s")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return _save(figure, path)

@@ -166,11 +166,13 @@ def figures(document, statistic="median"):
         differ = bits_differ(rows)
         lines.append("bits: " + (f"DIFFER between numbers of threads: {differ}" if differ else
                                  "the same for every number of threads"))
-    for what, cost in (("first call beside a steady one", lambda row: first_to_steady(row, statistic=statistic)),
-                       ("workspace beside the layer's tensors", workspace_to_tensors)):
+    for what, cost, limit in (
+            ("first call beside a steady one", lambda row: first_to_steady(row, statistic=statistic), 1.5),
+            ("workspace beside the layer's tensors", workspace_to_tensors, 1.25)):
         found = largest_cost(rows, cost)
         if found:
-            lines.append(f"{what}: at most {found[0]:.2f}x ({_row_name(found[1])})")
+            above = sum((cost(row) or 0) > limit for row in rows)
+            lines.append(f"{what}: at most {found[0]:.2f}x ({_row_name(found[1])}); {above} of {len(rows)} above {limit}x")
     for owner in document["libraries"].values():
         for name, size in owner["libraries"].items():
             lines.append(f"{owner['name']} {owner['version']}: {name} has {size / 1e6:.1f} MB")

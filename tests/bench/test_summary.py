@@ -104,5 +104,5 @@ def test_figures_name_what_is_held_to_account():
     assert "1 of 2 gradients below 1.0x of oneDNN, same work: slow backprop_input 0.80x" in lines
     assert "geometric mean 50% of the FMA peak, 2 of 2 below 70%" in lines  # of the strict kernels
     assert "3.33x as fast with 2 threads as with 1, 1.67 of the FMA peak's 2.00x" in lines
-    assert "first call beside a steady one: at most 4.00x (net slow backprop_input, 1 thread(s))" in lines
+    assert "first call beside a steady one: at most 4.00x (net slow backprop_input, 1 thread(s)); 3 of 3 above 1.5x" in lines
     assert "libconvgrad.a has 2.0 MB" in lines
