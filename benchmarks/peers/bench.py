@@ -25,27 +25,58 @@ OPS = ("backprop_input", "backprop_filter")
 def arguments():
     parser = argparse.ArgumentParser(
         prog="build_tools/bench",
-        description="Both gradients of whole networks by convgrad and by its peers (oneDNN, PyTorch, TensorFlow), on the "
-        "same data: checked, then timed in turns. Writes JSON, a table and plots; an interrupt writes what there is.")
-    parser.add_argument("--network", action="append", metavar="NAME",
-                        help="of data/networks.json; may be given again (resnet_50, mobilenet_v2, vgg_16, unet_572)")
+        description="Both gradients of whole networks by convgrad and its peers (oneDNN, PyTorch, TensorFlow), on the "
+        "same data: checked, then timed in turns. Writes JSON, a table and plots; an interrupt writes what there is.",
+    )
+    parser.add_argument(
+        "--network",
+        action="append",
+        metavar="NAME",
+        help="of data/networks.json; may be given again (resnet_50, mobilenet_v2, vgg_16, unet_572)",
+    )
     parser.add_argument("--layers", default="", metavar="REGEX", help="only layers whose names it is found in")
     parser.add_argument("--batch", type=int, help="images at once (4 for resnet_50 and mobilenet_v2, 1 for others)")
-    parser.add_argument("--threads", default="1,2", help="numbers of threads, separated by commas (1,2)")
-    parser.add_argument("--peers", default=",".join(PEERS), help="which, separated by commas, or none (%(default)s)")
-    parser.add_argument("--target", default="", metavar="NAME",
-                        help="force a target, for example x86_64_avx2; holds oneDNN and PyTorch to its instruction set too")
+    parser.add_argument(
+        "--threads",
+        default="1,2" if len(machine.cores()) > 1 else "1",
+        metavar="LIST",
+        help="numbers of threads, separated by commas (1,2, or 1 where there is one core)",
+    )
+    parser.add_argument(
+        "--peers", default=",".join(PEERS), metavar="LIST", help="which, separated by commas, or none (%(default)s)"
+    )
+    parser.add_argument(
+        "--target",
+        default="",
+        metavar="NAME",
+        help="force a target, for example x86_64_avx2; holds oneDNN and PyTorch to its instruction set too",
+    )
     parser.add_argument("--nchw", action="store_true", help="time NCHW as well as NHWC")
     parser.add_argument("--seconds", type=float, default=0.5, help="how long to time each side of each gradient (0.5)")
     parser.add_argument("--rounds", type=int, default=7, help="turns that the sides take in that time (7)")
     parser.add_argument("--quick", action="store_true", help="for a first look: --seconds 0.06 --rounds 3")
     parser.add_argument("--statistic", choices=("median", "best"), default="median", help="of the runs (median)")
-    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "build" / "bench" / "results", metavar="FOLDER",
-                        help="where to write (build/bench/results)")
-    parser.add_argument("--from", dest="previous", type=pathlib.Path, metavar="RESULT.json",
-                        help="measure nothing: table and plots of an earlier run")
-    parser.add_argument("--networks-file", type=pathlib.Path, default=ROOT / "data" / "networks.json", metavar="FILE",
-                        help="another file of networks")
+    parser.add_argument(
+        "--output",
+        type=pathlib.Path,
+        default=ROOT / "build" / "bench" / "results",
+        metavar="FOLDER",
+        help="where to write (build/bench/results)",
+    )
+    parser.add_argument(
+        "--from",
+        dest="previous",
+        type=pathlib.Path,
+        metavar="RESULT.json",
+        help="measure nothing: table and plots of an earlier run",
+    )
+    parser.add_argument(
+        "--networks-file",
+        type=pathlib.Path,
+        default=ROOT / "data" / "networks.json",
+        metavar="FILE",
+        help="another file of networks",
+    )
     # What build_tools/bench fills in.
     parser.add_argument("--programs", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--library", type=pathlib.Path, help=argparse.SUPPRESS)
@@ -102,8 +133,11 @@ def say(row, labels):
     mine = row["sides"]["convgrad"]
     if mine["verdict"] != "ok":
         return f"convgrad {mine['verdict'].upper()}: {mine['problem']}"
-    bad = [f"{labels[key]} {side['verdict']}: {side['problem']}" for key, side in row["sides"].items()
-           if side["verdict"] == "wrong"]
+    bad = [
+        f"{labels[key]} {side['verdict']}: {side['problem']}"
+        for key, side in row["sides"].items()
+        if side["verdict"] == "wrong"
+    ]
     ratio = summary.ratio(row, summary.SAME_WORK)
     beside = f", {ratio:.2f}x of the fastest peer" if ratio else ""
     return f"agrees, {mine['median_ms']:.3f} ms{beside}" + "".join(f"; {text}" for text in bad)
@@ -116,14 +150,24 @@ def run(options, document, work, sides, folder):
         found = measure(sides, gradient, options.threads, options.seconds, options.rounds)
         sides.forget()
         for threads, measured in found.items():
-            row = {"network": network, "batch": batch, "count": entry["count"], "depthwise": depthwise, "op": op,
-                   "threads": threads, **gradient.layer,
-                   "tensor_bytes": gradient.tensor_bytes(), **measured}
+            row = {
+                "network": network,
+                "batch": batch,
+                "count": entry["count"],
+                "depthwise": depthwise,
+                "op": op,
+                "threads": threads,
+                **gradient.layer,
+                "tensor_bytes": gradient.tensor_bytes(),
+                **measured,
+            }
             document["results"].append(row)
             progress(done, len(work), f"{network} {row['layer']} {op}, {threads} thread(s): {say(row, labels)}")
         write_json(document, options.output)
-    document["bandwidth"] = {str(threads): sides.worker("convgrad", threads).ask("bandwidth")["gigabytes_per_second"]
-                             for threads in options.threads}
+    document["bandwidth"] = {
+        str(threads): sides.worker("convgrad", threads).ask("bandwidth")["gigabytes_per_second"]
+        for threads in options.threads
+    }
     write_json(document, options.output)
 
 
@@ -133,9 +177,18 @@ def measure_all(options):
     if options.threads[-1] > len(cores):
         raise SystemExit(f"--threads {options.threads[-1]}: this process may use {len(cores)} core(s)")
     options.output.mkdir(parents=True, exist_ok=True)
-    document = {"machine": machine.description(), "options": {
-        "target": options.target, "threads": options.threads, "seconds": options.seconds, "rounds": options.rounds,
-        "layers": options.layers}, "results": [], "bandwidth": {}}
+    document = {
+        "machine": machine.description(),
+        "options": {
+            "target": options.target,
+            "threads": options.threads,
+            "seconds": options.seconds,
+            "rounds": options.rounds,
+            "layers": options.layers,
+        },
+        "results": [],
+        "bandwidth": {},
+    }
     with tempfile.TemporaryDirectory(dir=options.output) as name:
         folder = pathlib.Path(name)
         warm_up = {"first": str(folder / "warm_first"), "out_backprop": str(folder / "warm_second")}
@@ -146,13 +199,16 @@ def measure_all(options):
             print(f"{owner} is missing: {reason}", file=sys.stderr)
         document["libraries"] = sides.described
         document["missing"] = sides.missing
-        document["sides"] = {side.key: {"label": side.label, "owner": side.owner, "format": side.format}
-                             for side in sides.sides}
+        document["sides"] = {
+            side.key: {"label": side.label, "owner": side.owner, "format": side.format} for side in sides.sides
+        }
         try:
             run(options, document, work, sides, folder)
         except (KeyboardInterrupt, WorkerError) as error:  # a peer's failure is its result; this one is convgrad's own
-            document["interrupted"] = (f"after {len(document['results']) // len(options.threads)} of {len(work)} gradients"
-                                       + (f": convgrad: {error}" if isinstance(error, WorkerError) else ""))
+            document["interrupted"] = (
+                f"after {len(document['results']) // len(options.threads)} of {len(work)} gradients"
+                + (f": convgrad: {error}" if isinstance(error, WorkerError) else "")
+            )
             print(f"\ninterrupted {document['interrupted']}", file=sys.stderr)
             write_json(document, options.output)
         finally:

@@ -21,7 +21,7 @@ def one_cpu_a_core(cpus, siblings):
 
 
 def parse_cpu_list(text):
-    """"0,4-6" -> {0, 4, 5, 6}"""
+    """ "0,4-6" -> {0, 4, 5, 6}"""
     cpus = set()
     for part in text.strip().split(","):
         first, _, last = part.partition("-")

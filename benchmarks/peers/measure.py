@@ -34,8 +34,10 @@ def check_elements(result, exact):
         problem = f"{int(np.isnan(result).sum())} elements are NaN or were not written"
     elif not (error <= bounds).all():
         at = int(np.argmax(error - bounds))
-        problem = (f"element {exact['places'][at]} is {result[tuple(exact['places'][at])]:.9g} instead of "
-                   f"{values[at]:.9g}, bound {bounds[at]:.2g}")
+        problem = (
+            f"element {exact['places'][at]} is {result[tuple(exact['places'][at])]:.9g} instead of "
+            f"{values[at]:.9g}, bound {bounds[at]:.2g}"
+        )
     relative = error[magnitudes > 0] / magnitudes[magnitudes > 0]
     return float(relative.max()) if relative.size else 0.0, problem
 
@@ -46,7 +48,7 @@ def check_against(result, other):
     difference = np.abs(result - other).max() if result.size else 0
     if difference <= SIDES_DIFFER * largest:
         return ""
-    return f"differs from convgrad's by {difference:.2g}, where the largest value is {largest:.2g}"
+    return f"differs from the first right result by {difference:.2g}, where the largest value is {largest:.2g}"
 
 
 class Gradient:
@@ -93,14 +95,18 @@ class Gradient:
 
     def _write_operands(self):
         random = np.random.default_rng(1)
-        first, second = (random.random(self.layer[name], np.float32) * 2 - 1
-                         for name in ("filter" if self._op == "backprop_input" else "input", "output"))
+        first, second = (
+            random.random(self.layer[name], np.float32) * 2 - 1
+            for name in ("filter" if self._op == "backprop_input" else "input", "output")
+        )
         nchw = any(side.format == "NCHW" for side in self._sides.sides)
         for layout in ("NHWC", "NCHW") if nchw else ("NHWC",):
             files = self._files(layout)
             order = (0, 1, 2, 3) if layout == "NHWC" else (0, 3, 1, 2)
             np.ascontiguousarray(second.transpose(order)).tofile(files["out_backprop"])
-            (first if self._op == "backprop_input" else np.ascontiguousarray(first.transpose(order))).tofile(files["first"])
+            (first if self._op == "backprop_input" else np.ascontiguousarray(first.transpose(order))).tofile(
+                files["first"]
+            )
 
     def _read_result(self, path, layout):
         shape = self.layer["input" if self._op == "backprop_input" else "filter"]
@@ -112,13 +118,22 @@ class Gradient:
 
 def measure(sides, gradient, threads_list, seconds, rounds):
     """{threads: {"sides": {key: facts and times}, "peaks": [GFLOP/s]}}; sides take turns, and so do thread counts."""
-    found = {threads: {"sides": {side.key: gradient.prepare(side, threads) for side in sides.sides}, "peaks": []}
-             for threads in threads_list}
-    work = [(threads, side) for threads in threads_list for side in sides.sides
-            if found[threads]["sides"][side.key]["verdict"] == "ok"]
+    found = {
+        threads: {"sides": {side.key: gradient.prepare(side, threads) for side in sides.sides}, "peaks": []}
+        for threads in threads_list
+    }
+    work = [
+        (threads, side)
+        for threads in threads_list
+        for side in sides.sides
+        if found[threads]["sides"][side.key]["verdict"] == "ok"
+    ]
     # Where strict changes nothing there is nothing to time again.
-    work = [(threads, side) for threads, side in work
-            if side.key != "convgrad_strict" or not _same_kernel(found[threads]["sides"])]
+    work = [
+        (threads, side)
+        for threads, side in work
+        if side.key != "convgrad_strict" or not _same_kernel(found[threads]["sides"])
+    ]
     times = {}
     spent = {}
     for turn in range(rounds):
@@ -139,18 +154,24 @@ def measure(sides, gradient, threads_list, seconds, rounds):
     for (threads, key), turns in times.items():
         found[threads]["sides"][key].update(
             median_ms=statistics.median(statistics.median(runs) for runs in turns),
-            best_ms=min(min(runs) for runs in turns), runs=sum(map(len, turns)))
+            best_ms=min(min(runs) for runs in turns),
+            runs=sum(map(len, turns)),
+        )
     for threads in threads_list:
         here = found[threads]["sides"]
         if _same_kernel(here):
             here["convgrad_strict"].update(
-                {key: here["convgrad"][key] for key in ("median_ms", "best_ms", "runs") if key in here["convgrad"]})
+                {key: here["convgrad"][key] for key in ("median_ms", "best_ms", "runs") if key in here["convgrad"]}
+            )
     return found
 
 
 def _same_kernel(sides):
-    return ("convgrad_strict" in sides and "kernel" in sides["convgrad"]
-            and sides["convgrad"]["kernel"] == sides["convgrad_strict"].get("kernel"))
+    return (
+        "convgrad_strict" in sides
+        and "kernel" in sides["convgrad"]
+        and sides["convgrad"]["kernel"] == sides["convgrad_strict"].get("kernel")
+    )
 
 
 def _measure_peak(sides, found, threads):

@@ -11,10 +11,13 @@ from plot import OPS, draw_bars, name_bars, plt
 
 def _panels(document, network, threads, rows, title):
     layers = list(dict.fromkeys(row["layer"] for row in rows))
-    figure, panels = plt.subplots(len(OPS), 1, figsize=(max(8, 0.75 * len(layers)), 7), sharex=True, layout="constrained")
+    figure, panels = plt.subplots(
+        len(OPS), 1, figsize=(max(8, 0.75 * len(layers)), 7), sharex=True, layout="constrained"
+    )
     machine = document["machine"]
-    figure.suptitle(f"{title}: {network}, batch {rows[0]['batch']}, {threads} thread(s)\n"
-                    f"{machine['cpu']}, {machine['date'][:10]}")
+    figure.suptitle(
+        f"{title}: {network}, batch {rows[0]['batch']}, {threads} thread(s)\n{machine['cpu']}, {machine['date'][:10]}"
+    )
     by_op = {op: {row["layer"]: row for row in rows if row["op"] == op} for op in OPS}
     for panel, op in zip(panels, OPS):
         panel.set_title(op, loc="left")
@@ -36,25 +39,39 @@ def _sides(document):
 def _speed(document, network, threads, rows, path, statistic):
     figure, panels, layers, by_op = _panels(document, network, threads, rows, "useful GFLOP/s")
     for panel, op in zip(panels, OPS):
-        series = {document["sides"][key]["label"]: [
-            layer in by_op[op] and summary.gflops(by_op[op][layer], key, statistic) for layer in layers]
-            for key in _sides(document)}
+        series = {
+            document["sides"][key]["label"]: [
+                layer in by_op[op] and summary.gflops(by_op[op][layer], key, statistic) for layer in layers
+            ]
+            for key in _sides(document)
+        }
         draw_bars(panel, layers, series)
         peaks = [(i, summary.peak(by_op[op][layer], statistic)) for i, layer in enumerate(layers) if layer in by_op[op]]
         peaks = [(i, peak) for i, peak in peaks if peak]
-        panel.hlines([peak for _, peak in peaks], [i - 0.45 for i, _ in peaks], [i + 0.45 for i, _ in peaks],
-                     color="black", linewidth=1.5, label="FMA peak, same run")
+        panel.hlines(
+            [peak for _, peak in peaks],
+            [i - 0.45 for i, _ in peaks],
+            [i + 0.45 for i, _ in peaks],
+            color="black",
+            linewidth=1.5,
+            label="FMA peak, same run",
+        )
         panel.set_ylabel("GFLOP/s")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return _save(figure, path)
 
 
 def _ratio(document, network, threads, rows, path, statistic):
-    figure, panels, layers, by_op = _panels(document, network, threads, rows, "time of the fastest peer over convgrad's")
+    figure, panels, layers, by_op = _panels(
+        document, network, threads, rows, "time of the fastest peer over convgrad's"
+    )
     for panel, op in zip(panels, OPS):
-        series = {name: [layer in by_op[op] and summary.ratio(by_op[op][layer], keys, statistic=statistic)
-                         for layer in layers]
-                  for name, keys in (("same work", summary.SAME_WORK), ("oneDNN's best layouts", ("onednn_best",)))}
+        series = {
+            name: [
+                layer in by_op[op] and summary.ratio(by_op[op][layer], keys, statistic=statistic) for layer in layers
+            ]
+            for name, keys in (("same work", summary.SAME_WORK), ("oneDNN's best layouts", ("onednn_best",)))
+        }
         draw_bars(panel, layers, series)
         panel.axhline(1, color="black", linewidth=1)
         panel.set_ylabel("x")
@@ -70,7 +87,9 @@ def _roofline(document, network, threads, rows, path, statistic):
         points = [(x, summary.gflops(row, key, statistic)) for x, row in zip(intensity, rows)]
         points = [(x, y) for x, y in points if y]
         if points:
-            panel.plot(*zip(*points), "o" if key == "convgrad" else ".", label=document["sides"][key]["label"], alpha=0.8)
+            panel.plot(
+                *zip(*points), "o" if key == "convgrad" else ".", label=document["sides"][key]["label"], alpha=0.8
+            )
     peaks = [peak for peak in (summary.peak(row, statistic) for row in rows) if peak]
     bandwidth = document["bandwidth"].get(str(threads))
     span = [min(intensity) / 2, max(intensity) * 2]
@@ -79,8 +98,12 @@ def _roofline(document, network, threads, rows, path, statistic):
         if bandwidth:
             corner = roof / bandwidth
             xs = sorted({*span, corner} if span[0] < corner < span[1] else set(span))
-            panel.plot(xs, [min(roof, x * bandwidth) for x in xs], color="black",
-                       label=f"{roof:.0f} GFLOP/s, copying {bandwidth:.0f} GB/s")
+            panel.plot(
+                xs,
+                [min(roof, x * bandwidth) for x in xs],
+                color="black",
+                label=f"{roof:.0f} GFLOP/s, copying {bandwidth:.0f} GB/s",
+            )
         else:
             panel.axhline(roof, color="black", label=f"{roof:.0f} GFLOP/s")
     panel.set_xscale("log")

@@ -11,13 +11,25 @@ HERE = pathlib.Path(__file__).resolve().parent
 # What holds a peer to the instruction set of a target: oneDNN, PyTorch's own kernels and its MKL. TensorFlow's own
 # kernels know no such limit.
 LIMITS = {
-    "x86_64_sse41": {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
+    "x86_64_sse41": {
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    },
     "x86_64_avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
 }
 
 # Any problem will do, so long as no network has it: oneDNN would find its kernel made.
-WARM_UP = {"op": "backprop_input", "format": "NHWC", "input": [1, 9, 11, 16], "filter": [3, 3, 16, 16],
-           "output": [1, 9, 11, 16], "strides": [1, 1], "dilations": [1, 1], "pads": [1, 1, 1, 1]}
+WARM_UP = {
+    "op": "backprop_input",
+    "format": "NHWC",
+    "input": [1, 9, 11, 16],
+    "filter": [3, 3, 16, 16],
+    "output": [1, 9, 11, 16],
+    "strides": [1, 1],
+    "dilations": [1, 1],
+    "pads": [1, 1, 1, 1],
+}
 
 
 @dataclass(frozen=True)
@@ -61,9 +73,11 @@ class Sides:
             raise SystemExit(f"convgrad itself does not run: {self.missing['convgrad']}")
         self.author = self.worker("convgrad", options.threads[0])  # knows layers and plain loops
         formats = ("NHWC", "NCHW") if options.nchw else ("NHWC",)
-        self.sides = [side for side in ALL_SIDES
-                      if side.format in formats and side.owner in ("convgrad", *options.peers)
-                      and side.owner not in self.missing]
+        self.sides = [
+            side
+            for side in ALL_SIDES
+            if side.format in formats and side.owner in ("convgrad", *options.peers) and side.owner not in self.missing
+        ]
 
     def worker(self, owner, threads):
         return self._workers[owner, threads]
@@ -89,8 +103,13 @@ class Sides:
         return [options.pythons[owner], HERE / f"{owner}_worker.py", threads]
 
     def _environment(self, owner, threads):
-        environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "CUDA_VISIBLE_DEVICES": "",
-                       "TF_CPP_MIN_LOG_LEVEL": "2", "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {
+            "OMP_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+            "CUDA_VISIBLE_DEVICES": "",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
         if owner != "convgrad":
             environment.update(LIMITS.get(self._options.target, {}))
         opencl = self._options.opencl
@@ -109,5 +128,7 @@ class Sides:
             return
         hello = worker.hello
         libraries = [str(self._options.library)] if owner == "convgrad" else hello.pop("libraries", [])
-        hello["libraries"] = {os.path.basename(path): os.path.getsize(path) for path in libraries if os.path.exists(path)}
+        hello["libraries"] = {
+            os.path.basename(path): os.path.getsize(path) for path in libraries if os.path.exists(path)
+        }
         self.described[owner] = hello

@@ -75,6 +75,7 @@ def slower_layers(rows, keys, limit=1.0, statistic="median"):
 
 def direct_layers(rows):
     """3x3 stride 1 and 1x1 with 64 channels or more on both sides: where direct kernels are held to the peak."""
+
     def wanted(row):
         filter_size, strides = tuple(row["filter"][:2]), tuple(row["strides"])
         wide = min(row["filter"][2:]) >= 64
@@ -142,8 +143,10 @@ def figures(document, statistic="median"):
         compared = sum(ratio(row, ONEDNN_SAME_WORK, statistic=statistic) is not None for row in group)
         if compared:
             names = "; ".join(f"{row['layer']} {row['op']} {r:.2f}x" for r, row in slow)
-            lines.append(f"{kind}: {len(slow)} of {compared} gradients below 1.0x of oneDNN, same work"
-                         + (f": {names}" if names else ""))
+            lines.append(
+                f"{kind}: {len(slow)} of {compared} gradients below 1.0x of oneDNN, same work"
+                + (f": {names}" if names else "")
+            )
         # Winograd's kernels count direct FLOPs that they do not do, so the peak is held against direct ones.
         strict = "convgrad_strict" if "convgrad_strict" in document["sides"] else "convgrad"
         wide = [(fraction_of_peak(row, strict, statistic), row) for row in direct_layers(group)]
@@ -151,28 +154,40 @@ def figures(document, statistic="median"):
         if wide:
             low = sorted(((f, r) for f, r in wide if f < 0.7), key=lambda pair: pair[0])
             names = "; ".join(f"{row['layer']} {row['op']} {100 * f:.0f}%" for f, row in low)
-            lines.append(f"{kind}: direct kernels, 64 channels or more, 3x3 stride 1 and 1x1: geometric mean "
-                         f"{100 * geometric_mean(f for f, _ in wide):.0f}% of the FMA peak, {len(low)} of {len(wide)} "
-                         "below 70%" + (f": {names}" if names else ""))
+            lines.append(
+                f"{kind}: direct kernels, 64 channels or more, 3x3 stride 1 and 1x1: geometric mean "
+                f"{100 * geometric_mean(f for f, _ in wide):.0f}% of the FMA peak, {len(low)} of {len(wide)} "
+                "below 70%" + (f": {names}" if names else "")
+            )
     thread_counts = sorted({row["threads"] for row in rows})
     for network in dict.fromkeys(row["network"] for row in rows):
         for threads in thread_counts[1:]:
-            found = scaling(select(rows, network=network, threads=thread_counts[0], depthwise=False),
-                            select(rows, network=network, threads=threads, depthwise=False), statistic=statistic)
+            found = scaling(
+                select(rows, network=network, threads=thread_counts[0], depthwise=False),
+                select(rows, network=network, threads=threads, depthwise=False),
+                statistic=statistic,
+            )
             if found:
-                lines.append(f"{network}: {found[0]:.2f}x as fast with {threads} threads as with {thread_counts[0]}, "
-                             f"{found[0] / found[1]:.2f} of the FMA peak's {found[1]:.2f}x")
+                lines.append(
+                    f"{network}: {found[0]:.2f}x as fast with {threads} threads as with {thread_counts[0]}, "
+                    f"{found[0] / found[1]:.2f} of the FMA peak's {found[1]:.2f}x"
+                )
     if len(thread_counts) > 1:
         differ = bits_differ(rows)
-        lines.append("bits: " + (f"DIFFER between numbers of threads: {differ}" if differ else
-                                 "the same for every number of threads"))
+        lines.append(
+            "bits: "
+            + (f"DIFFER between numbers of threads: {differ}" if differ else "the same for every number of threads")
+        )
     for what, cost, limit in (
-            ("first call beside a steady one", lambda row: first_to_steady(row, statistic=statistic), 1.5),
-            ("workspace beside the layer's tensors", workspace_to_tensors, 1.25)):
+        ("first call beside a steady one", lambda row: first_to_steady(row, statistic=statistic), 1.5),
+        ("workspace beside the layer's tensors", workspace_to_tensors, 1.25),
+    ):
         found = largest_cost(rows, cost)
         if found:
             above = sum((cost(row) or 0) > limit for row in rows)
-            lines.append(f"{what}: at most {found[0]:.2f}x ({_row_name(found[1])}); {above} of {len(rows)} above {limit}x")
+            lines.append(
+                f"{what}: at most {found[0]:.2f}x ({_row_name(found[1])}); {above} of {len(rows)} above {limit}x"
+            )
     for owner in document["libraries"].values():
         for name, size in owner["libraries"].items():
             lines.append(f"{owner['name']} {owner['version']}: {name} has {size / 1e6:.1f} MB")

@@ -29,8 +29,10 @@ class Gradient:
             filter_shape = (*problem.filter[:2], problem.groups, problem.filter[3] // problem.groups)
         self._shape = problem.filter
         first = problem.first.reshape(filter_shape) if problem.by_input else problem.first
-        operands = {"filter" if problem.by_input else "input": tf.constant(first),
-                    "out_backprop": tf.constant(problem.out_backprop)}
+        operands = {
+            "filter" if problem.by_input else "input": tf.constant(first),
+            "out_backprop": tf.constant(problem.out_backprop),
+        }
         if problem.by_input:
             self._shape = problem.input
             operands["input_sizes"] = tf.constant(problem.input)
@@ -54,5 +56,12 @@ if __name__ == "__main__":
     tf.config.set_visible_devices([], "GPU")
     here = pathlib.Path(tf.__file__).parent
     onednn = "off" if os.environ.get("TF_ENABLE_ONEDNN_OPTS") == "0" else "on, its default on this architecture"
-    serve({"name": "TensorFlow", "version": tf.__version__, "detail": f"TF_ENABLE_ONEDNN_OPTS: {onednn}",
-           "libraries": [str(path) for path in sorted(here.glob("libtensorflow_*.so*"))]}, Gradient)
+    serve(
+        {
+            "name": "TensorFlow",
+            "version": tf.__version__,
+            "detail": f"TF_ENABLE_ONEDNN_OPTS: {onednn}",
+            "libraries": [str(path) for path in sorted(here.glob("libtensorflow_*.so*"))],
+        },
+        Gradient,
+    )

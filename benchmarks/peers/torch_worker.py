@@ -6,6 +6,7 @@ import sys
 import torch
 from python_worker import serve
 
+
 # PyTorch pads both sides of a dimension alike. A layer that cannot be written so gets its input padded beforehand and
 # gives the gradient of the padded input; neither is counted.
 class Gradient:
@@ -49,8 +50,18 @@ class Gradient:
     def run(self):
         by_input, problem = self._problem.by_input, self._problem
         results = torch.ops.aten.convolution_backward(
-            self._out_backprop, self._input, self._filter, None, problem.strides, self._padding, problem.dilations,
-            False, [0, 0], problem.groups, [by_input, not by_input, False])
+            self._out_backprop,
+            self._input,
+            self._filter,
+            None,
+            problem.strides,
+            self._padding,
+            problem.dilations,
+            False,
+            [0, 0],
+            problem.groups,
+            [by_input, not by_input, False],
+        )
         self._result = results[0 if by_input else 1]
 
     def result(self):
@@ -67,5 +78,12 @@ if __name__ == "__main__":
     torch.set_grad_enabled(False)
     library = pathlib.Path(torch.__file__).parent / "lib" / "libtorch_cpu.so"
     onednn = [line.strip() for line in torch.__config__.show().splitlines() if "MKL-DNN" in line or "oneDNN" in line]
-    serve({"name": "PyTorch", "version": torch.__version__, "detail": "; ".join(onednn).lstrip("- "),
-           "libraries": [str(library)]}, Gradient)
+    serve(
+        {
+            "name": "PyTorch",
+            "version": torch.__version__,
+            "detail": "; ".join(onednn).lstrip("- "),
+            "libraries": [str(library)],
+        },
+        Gradient,
+    )

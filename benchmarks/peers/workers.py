@@ -18,9 +18,15 @@ class Worker:
         self._errors = tempfile.TemporaryFile()
         self._waiting = b""
         self._process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, bufsize=0,
-            env={**os.environ, **environment}, preexec_fn=lambda: os.sched_setaffinity(0, cpus),
-            start_new_session=True)  # an interrupt is the driver's to handle
+            [str(part) for part in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            bufsize=0,
+            env={**os.environ, **environment},
+            preexec_fn=lambda: os.sched_setaffinity(0, cpus),
+            start_new_session=True,
+        )  # an interrupt is the driver's to handle
         try:
             self.hello = self._answer()
         except WorkerError:

@@ -11,9 +11,26 @@ BENCH = HERE.parents[1] / "benchmarks" / "peers" / "bench.py"
 
 
 def command(folder, *arguments):
-    return [sys.executable, "-B", str(BENCH), "--programs", os.environ["CONVGRAD_BENCH_PROGRAMS"],
-            "--library", os.environ["CONVGRAD_BENCH_LIBRARY"], "--networks-file", str(HERE / "tiny.json"),
-            "--network", "tiny", "--seconds", "0.003", "--rounds", "2", "--output", str(folder), *arguments]
+    return [
+        sys.executable,
+        "-B",
+        str(BENCH),
+        "--programs",
+        os.environ["CONVGRAD_BENCH_PROGRAMS"],
+        "--library",
+        os.environ["CONVGRAD_BENCH_LIBRARY"],
+        "--networks-file",
+        str(HERE / "tiny.json"),
+        "--network",
+        "tiny",
+        "--seconds",
+        "0.003",
+        "--rounds",
+        "2",
+        "--output",
+        str(folder),
+        *arguments,
+    ]
 
 
 def run(folder, *arguments):

@@ -2,7 +2,12 @@ import measure
 import numpy as np
 import pytest
 
-EXACT = {"places": [[0, 0, 0, 0], [0, 0, 0, 1]], "values": [1.0, -2.0], "magnitudes": [10.0, 20.0], "terms": [1000, 1000]}
+EXACT = {
+    "places": [[0, 0, 0, 0], [0, 0, 0, 1]],
+    "values": [1.0, -2.0],
+    "magnitudes": [10.0, 20.0],
+    "terms": [1000, 1000],
+}
 
 
 def result(first, second):

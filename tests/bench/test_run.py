@@ -23,8 +23,12 @@ def test_convgrad_alone(tmp_path):
             assert side["verdict"] == "ok", side
             assert side["runs"] >= 2 and 0 < side["best_ms"] <= side["median_ms"]
             assert side["kernel"] and side["first_ms"] > 0 and 1 <= side["tasks_of_64"] <= 64
-        bits = {side["bits"] for made in rows for side in [made["sides"]["convgrad"]]
-                if (made["layer"], made["op"]) == (row["layer"], row["op"])}
+        bits = {
+            side["bits"]
+            for made in rows
+            for side in [made["sides"]["convgrad"]]
+            if (made["layer"], made["op"]) == (row["layer"], row["op"])
+        }
         assert len(bits) == 1, "bits differ between numbers of threads"
         assert row["peaks"]
     by_layer = {row["layer"]: row for row in rows}
@@ -39,14 +43,29 @@ def test_convgrad_alone(tmp_path):
     assert "| tiny | 1 | both |" in (tmp_path / "results.md").read_text()
     assert "whole network" in done.stdout and "[ 10/10]" in done.stderr
 
-    again = subprocess.run([*command(tmp_path / "again"), "--from", str(tmp_path / "results.json")],
-                           capture_output=True, text=True, timeout=300)
+    again = subprocess.run(
+        [*command(tmp_path / "again"), "--from", str(tmp_path / "results.json")],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert again.returncode == 0 and "whole network" in again.stdout, again.stderr
 
 
 def test_a_peer_with_wrong_results_is_not_timed(tmp_path):
-    done, document = run(tmp_path, "--peers", "torch,tensorflow", "--threads", "1", "--layers", "same",
-                         "--python", f"torch={HERE / 'wrong_peer'}", "--missing", "tensorflow=no wheel for this Python")
+    done, document = run(
+        tmp_path,
+        "--peers",
+        "torch,tensorflow",
+        "--threads",
+        "1",
+        "--layers",
+        "same",
+        "--python",
+        f"torch={HERE / 'wrong_peer'}",
+        "--missing",
+        "tensorflow=no wheel for this Python",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert document["missing"] == {"tensorflow": "no wheel for this Python"}
     assert "tensorflow is missing: no wheel for this Python" in done.stderr
@@ -57,8 +76,12 @@ def test_a_peer_with_wrong_results_is_not_timed(tmp_path):
 
 
 def test_an_interrupt_leaves_what_there_is(tmp_path):
-    process = subprocess.Popen(command(tmp_path, "--peers", "none", "--threads", "1", "--seconds", "0.2"),
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(tmp_path, "--peers", "none", "--threads", "1", "--seconds", "0.2"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stderr.readline().startswith("[  1/10]")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
@@ -69,15 +92,18 @@ def test_an_interrupt_leaves_what_there_is(tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.is_dir()], "operands were left behind"
 
 
-@pytest.mark.parametrize("arguments, said", [
-    (["--layers", "nothing"], "no layer's name has 'nothing' in it"),
-    (["--layers", "("], "unterminated subpattern"),
-    (["--peers", "cudnn"], "--peers cudnn: expected some of onednn, torch, tensorflow, or none"),
-    (["--threads", "0"], "--threads 0: expected at least 1"),
-    (["--threads", "100000"], "--threads 100000: this process may use"),
-    (["--network", "alexnet"], "no network alexnet: it has tiny"),
-    (["--target", "x86_64_mmx"], "x86_64_mmx"),
-])
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--layers", "nothing"], "no layer's name has 'nothing' in it"),
+        (["--layers", "("], "unterminated subpattern"),
+        (["--peers", "cudnn"], "--peers cudnn: expected some of onednn, torch, tensorflow, or none"),
+        (["--threads", "0"], "--threads 0: expected at least 1"),
+        (["--threads", "100000"], "--threads 100000: this process may use"),
+        (["--network", "alexnet"], "no network alexnet: it has tiny"),
+        (["--target", "x86_64_mmx"], "x86_64_mmx"),
+    ],
+)
 def test_what_cannot_be_done_is_said(arguments, said, tmp_path):
     done, _ = run(tmp_path, "--peers", "none", "--threads", "1", *arguments)
     assert done.returncode != 0
