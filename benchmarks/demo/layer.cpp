@@ -43,10 +43,32 @@ std::array<int64_t, 2> find_pads(const Layer &layer) {
   throw std::runtime_error(layer.name + ": its first window meets no element of the input");
 }
 
+// How many (output position, tap) pairs of one dimension lie inside the input.
+double pairs_inside(const Layer &layer, size_t dimension) {
+  int64_t inside = 0;
+  for (int64_t p = 0; p < layer.output[1 + dimension]; ++p)
+    for (int64_t r = 0; r < layer.filter[dimension]; ++r) {
+      const int64_t h =
+          p * layer.attrs.strides[dimension] + r * layer.attrs.dilations[dimension] - layer.pads[dimension];
+      inside += h >= 0 && h < layer.input[1 + dimension];
+    }
+  return static_cast<double>(inside);
+}
+
+void add_product(Element &element, float a, float b) {
+  const double product = static_cast<double>(a) * b;
+  element.value += product;
+  element.magnitude += std::fabs(product);
+  ++element.terms;
+}
+
+}  // namespace
+
 Layer parse_layer(const json &entry, int64_t batch) {
   Layer layer;
   layer.name = entry.at("name").get<std::string>();
-  layer.name.erase(0, layer.name.find(':') + 1);  // "resnet_50:conv1" -> "conv1"
+  layer.name = layer.name.substr(0, layer.name.find(" ("));  // "out (a remark)" -> "out"
+  layer.name.erase(0, layer.name.find(':') + 1);             // "resnet_50:conv1" -> "conv1"
   layer.count = entry.at("count").get<int64_t>();
   const auto input = entry.at("input_hwc").get<std::array<int64_t, 3>>();
   const auto output = entry.at("output_hwc").get<std::array<int64_t, 3>>();
@@ -75,27 +97,6 @@ Layer parse_layer(const json &entry, int64_t batch) {
   layer.pads = find_pads(layer);
   return layer;
 }
-
-// How many (output position, tap) pairs of one dimension lie inside the input.
-double pairs_inside(const Layer &layer, size_t dimension) {
-  int64_t inside = 0;
-  for (int64_t p = 0; p < layer.output[1 + dimension]; ++p)
-    for (int64_t r = 0; r < layer.filter[dimension]; ++r) {
-      const int64_t h =
-          p * layer.attrs.strides[dimension] + r * layer.attrs.dilations[dimension] - layer.pads[dimension];
-      inside += h >= 0 && h < layer.input[1 + dimension];
-    }
-  return static_cast<double>(inside);
-}
-
-void add_product(Element &element, float a, float b) {
-  const double product = static_cast<double>(a) * b;
-  element.value += product;
-  element.magnitude += std::fabs(product);
-  ++element.terms;
-}
-
-}  // namespace
 
 std::vector<Layer> load_layers(const std::string &path, const std::string &network, int64_t batch,
                                const std::string &substring) {
@@ -150,4 +151,20 @@ Element filter_gradient_at(const Layer &layer, const float *input, const float *
                     out_backprop[offset(layer.output, {n, p, q, at[3]})]);
       }
   return element;
+}
+
+std::set<Shape> sample_elements(const Shape &shape, std::mt19937 &random) {
+  constexpr int kRandomElements = 64;
+  std::set<Shape> chosen;
+  for (unsigned corner = 0; corner < 16; ++corner) {
+    Shape at;
+    for (unsigned i = 0; i < 4; ++i) at[i] = (corner >> i & 1) != 0 ? shape[i] - 1 : 0;
+    chosen.insert(at);
+  }
+  for (int i = 0; i < kRandomElements; ++i) {
+    Shape at;
+    for (unsigned j = 0; j < 4; ++j) at[j] = static_cast<int64_t>(random() % static_cast<uint64_t>(shape[j]));
+    chosen.insert(at);
+  }
+  return chosen;
 }

@@ -5,6 +5,9 @@
 
 #include <array>
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +26,9 @@ struct Layer {
 std::vector<Layer> load_layers(const std::string &path, const std::string &network, int64_t batch,
                                const std::string &substring);
 
+// One entry of a network's layers. Throws as load_layers() does.
+Layer parse_layer(const nlohmann::json &entry, int64_t batch);
+
 // FLOPs of either gradient done directly: two for each multiply-add that meets no padding.
 double useful_flops(const Layer &layer);
 
@@ -34,6 +40,9 @@ struct Element {
 };
 Element input_gradient_at(const Layer &layer, const float *filter, const float *out_backprop, const Shape &at);
 Element filter_gradient_at(const Layer &layer, const float *input, const float *out_backprop, const Shape &at);
+
+// The elements at which a result of this shape is checked: all corners, and some drawn at random.
+std::set<Shape> sample_elements(const Shape &shape, std::mt19937 &random);
 
 inline int64_t elements(const Shape &shape) { return shape[0] * shape[1] * shape[2] * shape[3]; }
 inline int64_t offset(const Shape &shape, const Shape &at) {

@@ -15,7 +15,6 @@
 #include <new>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <set>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -78,23 +77,6 @@ convgrad_tensor view(const Shape &shape, float *data) {
   return tensor;
 }
 
-// All corners, and elements drawn at random.
-std::set<Shape> sample(const Shape &shape, std::mt19937 &random) {
-  constexpr int kRandomElements = 64;
-  std::set<Shape> chosen;
-  for (unsigned corner = 0; corner < 16; ++corner) {
-    Shape at;
-    for (unsigned i = 0; i < 4; ++i) at[i] = (corner >> i & 1) != 0 ? shape[i] - 1 : 0;
-    chosen.insert(at);
-  }
-  for (int i = 0; i < kRandomElements; ++i) {
-    Shape at;
-    for (unsigned j = 0; j < 4; ++j) at[j] = static_cast<int64_t>(random() % static_cast<uint64_t>(shape[j]));
-    chosen.insert(at);
-  }
-  return chosen;
-}
-
 // One gradient of one layer: operands, a plan, and a workspace.
 class Gradient {
  public:
@@ -125,7 +107,7 @@ class Gradient {
 
   // Compares with plain loops in double; the bound is that of a float sum in any order.
   void check(std::mt19937 &random, Result &outcome) const {
-    for (const Shape &at : sample(result_shape(), random)) {
+    for (const Shape &at : sample_elements(result_shape(), random)) {
       const Element exact = by_input_ ? input_gradient_at(layer_, first_.data(), out_backprop_.data(), at)
                                       : filter_gradient_at(layer_, first_.data(), out_backprop_.data(), at);
       const double value = result_[static_cast<size_t>(offset(result_shape(), at))];

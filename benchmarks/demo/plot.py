@@ -13,6 +13,20 @@ import matplotlib.pyplot as plt
 OPS = ["backprop_input", "backprop_filter"]
 
 
+def draw_bars(panel, labels, series, gap=0.2):
+    """A group of bars a label, a bar in it for each of `series`: {name: [height or None]}."""
+    width = (1 - gap) / len(series)
+    for index, (name, heights) in enumerate(series.items()):
+        places = [i + (index - (len(series) - 1) / 2) * width for i in range(len(labels))]
+        panel.bar(places, [height or 0 for height in heights], width, label=name)
+    panel.grid(axis="y", alpha=0.4)
+    panel.set_axisbelow(True)
+
+
+def name_bars(panel, labels):
+    panel.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
+
+
 def label(document):
     """The target that ran most of the layers."""
     kernels = [r["kernel"] for r in document["results"] if r["verdict"] == "ok"]
@@ -30,19 +44,17 @@ def main():
     layers = list(dict.fromkeys(r["layer"] for r in first["results"]))
 
     figure, panels = plt.subplots(len(OPS), 1, figsize=(11, 6), sharex=True, layout="constrained")
-    width = 0.8 / len(documents)
     for panel, op in zip(panels, OPS):
-        for index, document in enumerate(documents):
+        series = {}
+        for document in documents:
             percent = {r["layer"]: r["percent_of_fma_peak"] for r in document["results"] if r["op"] == op}
-            places = [i + (index - (len(documents) - 1) / 2) * width for i in range(len(layers))]
-            panel.bar(places, [percent.get(layer, 0) for layer in layers], width, label=label(document))
+            series[label(document)] = [percent.get(layer) for layer in layers]
+        draw_bars(panel, layers, series)
         panel.set_ylim(0, 100)
         panel.set_ylabel("% of FMA peak")
         panel.set_title(op, loc="left")
-        panel.grid(axis="y", alpha=0.4)
-        panel.set_axisbelow(True)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower right", ncols=len(documents))
-    panels[-1].set_xticks(range(len(layers)), layers, rotation=45, ha="right")
+    name_bars(panels[-1], layers)
     figure.suptitle(f"{first['network']}, batch {first['batch']}, {first['threads']} thread(s), convgrad {first['convgrad']}, "
                     f"{first['cpu']}: useful multiply-adds, packing included")
     figure.savefig(arguments.picture, metadata={"Date": None})

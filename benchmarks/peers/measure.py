@@ -1,0 +1,182 @@
+"""One gradient of one layer on every side: prepared, checked, timed in turns."""
+
+import hashlib
+import statistics
+import time
+
+import numpy as np
+from workers import WorkerError
+
+EPSILON = 2.0**-23
+SETTLE = 0.003  # seconds between two sides: threads that wait for work by spinning have given up by then
+
+# A float32 sum of n products in any order is within (n + 2) * epsilon of exact, in units of the sum of the products'
+# absolute values. Winograd's transforms add a factor that has nothing to do with n, which is granted to every side.
+FEWEST_TERMS = 256
+
+# Two sides' results differ at most so much, in units of the largest value: a reduction of a million random products
+# keeps more digits than that in any order, a wrong element does not.
+SIDES_DIFFER = 1e-4
+
+
+def bound(terms):
+    return (max(terms, FEWEST_TERMS) + 2) * EPSILON
+
+
+def check_elements(result, exact):
+    """(largest error in units of the products' absolute values, what is wrong or "")"""
+    places = tuple(np.array(exact["places"]).T)
+    values, magnitudes, terms = (np.array(exact[name]) for name in ("values", "magnitudes", "terms"))
+    error = np.abs(result[places].astype(np.float64) - values)
+    bounds = np.array([bound(n) for n in terms]) * magnitudes
+    problem = ""
+    if np.isnan(result).any():
+        problem = f"{int(np.isnan(result).sum())} elements are NaN or were not written"
+    elif not (error <= bounds).all():
+        at = int(np.argmax(error - bounds))
+        problem = (
+            f"element {exact['places'][at]} is {result[tuple(exact['places'][at])]:.9g} instead of "
+            f"{values[at]:.9g}, bound {bounds[at]:.2g}"
+        )
+    relative = error[magnitudes > 0] / magnitudes[magnitudes > 0]
+    return float(relative.max()) if relative.size else 0.0, problem
+
+
+def check_against(result, other):
+    """What is wrong beside another side's whole result, or ""."""
+    largest = np.abs(other).max()
+    difference = np.abs(result - other).max() if result.size else 0
+    if difference <= SIDES_DIFFER * largest:
+        return ""
+    return f"differs from the first right result by {difference:.2g}, where the largest value is {largest:.2g}"
+
+
+class Gradient:
+    """What is asked of all sides for one gradient."""
+
+    def __init__(self, sides, folder, entry, batch, op):
+        self._sides, self._folder, self._op = sides, folder, op
+        self.layer = sides.author.ask("describe", layer=entry, batch=batch)
+        self._geometry = {key: value for key, value in self.layer.items() if key not in ("layer", "flops")}
+        self._write_operands()
+        self._exact = sides.author.ask("exact", layer=entry, batch=batch, op=op, **self._files("NHWC"))
+        self._reference = None
+
+    def tensor_bytes(self):
+        return sum(4 * int(np.prod(self.layer[name])) for name in ("input", "filter", "output"))
+
+    def prepare(self, side, threads):
+        """The side's facts and verdict; its result is compared with the first one that was right."""
+        worker = self._sides.worker(side.owner, threads)
+        request = {"op": self._op, "choice": side.choice, "format": side.format}
+        path = self._folder / "result"
+        try:
+            facts = worker.ask("prepare", **request, **self._geometry, **self._files(side.format))
+            worker.ask("result", path=str(path), **request)
+        except WorkerError as error:
+            return {"verdict": "failed", "problem": str(error)}
+        result = self._read_result(path, side.format)
+        facts["error"], problem = check_elements(result, self._exact)
+        if not problem and self._reference is not None:
+            problem = check_against(result, self._reference)
+        if not problem and self._reference is None:
+            self._reference = result
+        facts["bits"] = hashlib.sha256(np.ascontiguousarray(result).tobytes()).hexdigest()
+        return {"verdict": "wrong" if problem else "ok", "problem": problem, **facts}
+
+    def time(self, side, threads, seconds):
+        worker = self._sides.worker(side.owner, threads)
+        time.sleep(SETTLE)
+        return worker.ask("time", op=self._op, choice=side.choice, format=side.format, seconds=seconds)["runs"]
+
+    def _files(self, layout):
+        first = "HWIO" if self._op == "backprop_input" else layout
+        return {"first": str(self._folder / f"first_{first}"), "out_backprop": str(self._folder / f"second_{layout}")}
+
+    def _write_operands(self):
+        random = np.random.default_rng(1)
+        first, second = (
+            random.random(self.layer[name], np.float32) * 2 - 1
+            for name in ("filter" if self._op == "backprop_input" else "input", "output")
+        )
+        nchw = any(side.format == "NCHW" for side in self._sides.sides)
+        for layout in ("NHWC", "NCHW") if nchw else ("NHWC",):
+            files = self._files(layout)
+            order = (0, 1, 2, 3) if layout == "NHWC" else (0, 3, 1, 2)
+            np.ascontiguousarray(second.transpose(order)).tofile(files["out_backprop"])
+            (first if self._op == "backprop_input" else np.ascontiguousarray(first.transpose(order))).tofile(
+                files["first"]
+            )
+
+    def _read_result(self, path, layout):
+        shape = self.layer["input" if self._op == "backprop_input" else "filter"]
+        values = np.fromfile(path, np.float32)
+        if self._op == "backprop_input" and layout == "NCHW":
+            return values.reshape(shape[0], shape[3], shape[1], shape[2]).transpose(0, 2, 3, 1)
+        return values.reshape(shape)
+
+
+def measure(sides, gradient, threads_list, seconds, rounds):
+    """{threads: {"sides": {key: facts and times}, "peaks": [GFLOP/s]}}; sides take turns, and so do thread counts."""
+    found = {
+        threads: {"sides": {side.key: gradient.prepare(side, threads) for side in sides.sides}, "peaks": []}
+        for threads in threads_list
+    }
+    work = [
+        (threads, side)
+        for threads in threads_list
+        for side in sides.sides
+        if found[threads]["sides"][side.key]["verdict"] == "ok"
+    ]
+    # Where strict changes nothing there is nothing to time again.
+    work = [
+        (threads, side)
+        for threads, side in work
+        if side.key != "convgrad_strict" or not _same_kernel(found[threads]["sides"])
+    ]
+    times = {}
+    spent = {}
+    for turn in range(rounds):
+        if turn >= 3 and max(spent.values(), default=0) > 4 * seconds:
+            break  # a long call: three turns tell as much as many of a short one
+        for threads in threads_list:
+            _measure_peak(sides, found[threads], threads)
+        shift = turn % len(work) if work else 0
+        for threads, side in work[shift:] + work[:shift]:
+            start = time.perf_counter()
+            try:
+                times.setdefault((threads, side.key), []).append(gradient.time(side, threads, seconds / rounds))
+            except WorkerError as error:
+                found[threads]["sides"][side.key].update(verdict="failed", problem=str(error))
+            spent[threads, side.key] = spent.get((threads, side.key), 0) + time.perf_counter() - start
+    for threads in threads_list:
+        _measure_peak(sides, found[threads], threads)
+    for (threads, key), turns in times.items():
+        found[threads]["sides"][key].update(
+            median_ms=statistics.median(statistics.median(runs) for runs in turns),
+            best_ms=min(min(runs) for runs in turns),
+            runs=sum(map(len, turns)),
+        )
+    for threads in threads_list:
+        here = found[threads]["sides"]
+        if _same_kernel(here):
+            here["convgrad_strict"].update(
+                {key: here["convgrad"][key] for key in ("median_ms", "best_ms", "runs") if key in here["convgrad"]}
+            )
+    return found
+
+
+def _same_kernel(sides):
+    return (
+        "convgrad_strict" in sides
+        and "kernel" in sides["convgrad"]
+        and sides["convgrad"]["kernel"] == sides["convgrad_strict"].get("kernel")
+    )
+
+
+def _measure_peak(sides, found, threads):
+    target = found["sides"]["convgrad"].get("target")
+    if target:
+        peak = sides.worker("convgrad", threads).ask("peak", target=target)["gflops"]
+        if peak > 0:
+            found["peaks"].append(peak)

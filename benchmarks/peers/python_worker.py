@@ -1,0 +1,67 @@
+"""What worker.h describes, for a side that is written in Python."""
+
+import json
+import sys
+import time
+
+import numpy as np
+
+
+class Problem:
+    def __init__(self, request):
+        self.by_input = request["op"] == "backprop_input"
+        self.nchw = request["format"] == "NCHW"
+        self.input, self.filter, self.output = (tuple(request[name]) for name in ("input", "filter", "output"))
+        self.strides, self.dilations = tuple(request["strides"]), tuple(request["dilations"])
+        self.pads = tuple(request["pads"])  # top, bottom, left, right
+        self.groups = self.input[3] // self.filter[2]
+        shape = self.filter if self.by_input else self.input
+        self.first = self._read(request["first"], shape, is_filter=self.by_input)
+        self.out_backprop = self._read(request["out_backprop"], self.output, is_filter=False)
+
+    def _read(self, path, shape, is_filter):
+        """A NumPy array with the caller's memory: HWIO, or NHWC or NCHW."""
+        if self.nchw and not is_filter:
+            shape = (shape[0], shape[3], shape[1], shape[2])
+        return np.fromfile(path, np.float32, int(np.prod(shape))).reshape(shape)
+
+
+def _time(gradient, seconds):
+    gradient.run()
+    runs = []
+    end = time.perf_counter() + seconds
+    while not runs or time.perf_counter() < end:
+        start = time.perf_counter()
+        gradient.run()
+        runs.append((time.perf_counter() - start) * 1e3)
+    return {"runs": runs}
+
+
+def _answer(make_gradient, gradients, request):
+    if request["do"] == "forget":
+        gradients.clear()
+        return {}
+    key = (request["choice"], request["format"])
+    if request["do"] == "prepare":
+        gradients[key] = make_gradient(Problem(request))
+        start = time.perf_counter()
+        gradients[key].run()
+        return {"first_ms": (time.perf_counter() - start) * 1e3}
+    if request["do"] == "time":
+        return _time(gradients[key], request["seconds"])
+    if request["do"] == "result":
+        gradients[key].result().tofile(request["path"])
+        return {}
+    raise ValueError(f"no such request: {request}")
+
+
+def serve(hello, make_gradient):
+    """make_gradient(problem) has run(), and result(), an array with the caller's memory order."""
+    gradients = {}
+    print(json.dumps(hello), flush=True)
+    for line in sys.stdin:
+        try:
+            reply = _answer(make_gradient, gradients, json.loads(line))
+        except Exception as error:  # whatever a library throws is this side's answer
+            reply = {"error": f"{type(error).__name__}: {error}".split("\n")[0]}
+        print(json.dumps(reply), flush=True)

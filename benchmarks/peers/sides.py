@@ -1,0 +1,134 @@
+"""The sides of the comparison, and their processes."""
+
+import os
+import pathlib
+from dataclasses import dataclass
+
+from workers import Worker, WorkerError
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# What holds a peer to the instruction set of a target: oneDNN, PyTorch's own kernels and its MKL. TensorFlow's own
+# kernels know no such limit.
+LIMITS = {
+    "x86_64_sse41": {
+        "ONEDNN_MAX_CPU_ISA": "SSE41",
+        "ATEN_CPU_CAPABILITY": "default",
+        "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    },
+    "x86_64_avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+}
+
+# Any problem will do, so long as no network has it: oneDNN would find its kernel made.
+WARM_UP = {
+    "op": "backprop_input",
+    "format": "NHWC",
+    "input": [1, 9, 11, 16],
+    "filter": [3, 3, 16, 16],
+    "output": [1, 9, 11, 16],
+    "strides": [1, 1],
+    "dilations": [1, 1],
+    "pads": [1, 1, 1, 1],
+}
+
+
+@dataclass(frozen=True)
+class Side:
+    key: str
+    label: str
+    owner: str  # whose process: convgrad, onednn, torch or tensorflow
+    choice: str
+    format: str = "NHWC"
+
+
+ALL_SIDES = [
+    Side("convgrad", "convgrad", "convgrad", "default"),
+    Side("convgrad_strict", "convgrad strict", "convgrad", "strict"),
+    Side("onednn_same", "oneDNN, same layouts", "onednn", "same"),
+    Side("onednn_convert", "oneDNN, converting", "onednn", "convert"),
+    Side("onednn_best", "oneDNN, its best layouts", "onednn", "best"),
+    Side("torch", "PyTorch", "torch", "default"),
+    Side("tensorflow", "TensorFlow", "tensorflow", "default"),
+    Side("convgrad_nchw", "convgrad NCHW", "convgrad", "default", "NCHW"),
+    Side("onednn_same_nchw", "oneDNN, same layouts", "onednn", "same", "NCHW"),
+    Side("onednn_convert_nchw", "oneDNN, converting", "onednn", "convert", "NCHW"),
+    Side("torch_nchw", "PyTorch", "torch", "default", "NCHW"),
+]
+
+
+class Sides:
+    """Every owner's process for every number of threads; only one of them works at a time."""
+
+    def __init__(self, options, cores, warm_up_files):
+        self.missing = dict(options.missing)  # owner -> why
+        self.sides = []
+        self.described = {}
+        self._options = options
+        self._workers = {}
+        for threads in options.threads:
+            for owner in ("convgrad", *options.peers):
+                if owner not in self.missing:
+                    self._start(owner, threads, cores[:threads], warm_up_files)
+        if "convgrad" in self.missing:
+            raise SystemExit(f"convgrad itself does not run: {self.missing['convgrad']}")
+        self.author = self.worker("convgrad", options.threads[0])  # knows layers and plain loops
+        formats = ("NHWC", "NCHW") if options.nchw else ("NHWC",)
+        self.sides = [
+            side
+            for side in ALL_SIDES
+            if side.format in formats and side.owner in ("convgrad", *options.peers) and side.owner not in self.missing
+        ]
+
+    def worker(self, owner, threads):
+        return self._workers[owner, threads]
+
+    def forget(self):
+        for worker in self._workers.values():
+            try:
+                worker.ask("forget")
+            except WorkerError:
+                pass  # its process has ended: every later request will say so, too
+
+    def close(self):
+        for worker in self._workers.values():
+            worker.close()
+
+    def _command(self, owner, threads):
+        options = self._options
+        if owner == "convgrad":
+            target = ["--target", options.target] if options.target else []
+            return [options.programs / "convgrad_worker", "--threads", threads, *target]
+        if owner == "onednn":
+            return [options.programs / "onednn_worker"]
+        return [options.pythons[owner], HERE / f"{owner}_worker.py", threads]
+
+    def _environment(self, owner, threads):
+        environment = {
+            "OMP_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+            "CUDA_VISIBLE_DEVICES": "",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        }
+        if owner != "convgrad":
+            environment.update(LIMITS.get(self._options.target, {}))
+        opencl = self._options.opencl
+        if owner == "onednn" and opencl and opencl.exists():
+            environment["OCL_ICD_FILENAMES"] = str(opencl)
+        return environment
+
+    def _start(self, owner, threads, cpus, warm_up_files):
+        try:
+            worker = Worker(self._command(owner, threads), cpus, self._environment(owner, threads))
+            self._workers[owner, threads] = worker
+            worker.ask("prepare", choice={"onednn": "same"}.get(owner, "default"), **WARM_UP, **warm_up_files)
+            worker.ask("forget")
+        except (WorkerError, OSError, KeyError) as error:
+            self.missing[owner] = str(error)
+            return
+        hello = worker.hello
+        libraries = [str(self._options.library)] if owner == "convgrad" else hello.pop("libraries", [])
+        hello["libraries"] = {
+            os.path.basename(path): os.path.getsize(path) for path in libraries if os.path.exists(path)
+        }
+        self.described[owner] = hello

@@ -1,0 +1,77 @@
+"""A side's process: requests and answers as worker.h has them."""
+
+import json
+import os
+import select
+import subprocess
+import tempfile
+
+
+class WorkerError(Exception):
+    pass
+
+
+class Worker:
+    def __init__(self, command, cpus, environment, seconds=600):
+        """cpus: as many as it has threads; it runs on no others. seconds: how long an answer may take."""
+        self._seconds = seconds
+        self._errors = tempfile.TemporaryFile()
+        self._waiting = b""
+        self._process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            bufsize=0,
+            env={**os.environ, **environment},
+            preexec_fn=lambda: os.sched_setaffinity(0, cpus),
+            start_new_session=True,
+        )  # an interrupt is the driver's to handle
+        try:
+            self.hello = self._answer()
+        except WorkerError:
+            self.close()
+            raise
+
+    def ask(self, what, **request):
+        try:
+            self._process.stdin.write(json.dumps({"do": what, **request}).encode() + b"\n")
+        except OSError:
+            raise self._ended() from None
+        return self._answer()
+
+    def close(self):
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._errors.close()
+
+    def _answer(self):
+        line = self._line()
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            raise WorkerError(f"it printed {line[:200]!r}") from None
+        if "error" in answer:
+            raise WorkerError(answer["error"])
+        return answer
+
+    def _line(self):
+        while b"\n" not in self._waiting:
+            if not select.select([self._process.stdout], [], [], self._seconds)[0]:
+                self._process.kill()
+                raise WorkerError(f"no answer in {self._seconds} s")
+            part = os.read(self._process.stdout.fileno(), 1 << 16)
+            if not part:
+                raise self._ended()
+            self._waiting += part
+        line, self._waiting = self._waiting.split(b"\n", 1)
+        return line
+
+    def _ended(self):
+        status = self._process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return WorkerError(f"its process ended with status {status}" + (f": {lines[-1]}" if lines else ""))
