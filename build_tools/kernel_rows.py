@@ -65,7 +65,7 @@ def two(text, where, key):
 
 
 class Target:
-    def __init__(self, name, folders, os_name):
+    def __init__(self, name, folders, processor, os_name):
         self.name = name
         candidates = [folder / name for folder in folders if (folder / name / "target.json").exists()]
         known = sorted(p.parent.name for folder in folders for p in folder.glob("*/target.json"))
@@ -76,11 +76,13 @@ class Target:
         missing = {"halide_target", "features", "priority", "vector_bytes"} - data.keys()
         expect(not missing, where, f"missing {', '.join(sorted(missing))}")
         self.halide_target = data["halide_target"].replace("{os}", os_name)
+        expect(self.halide_target.startswith(processor + "-"), where,
+               f"target {name} is for {self.halide_target}, but the library is built for {processor}")
         self.features = data["features"]
         self.priority = data["priority"]
         self.vector_bytes = data["vector_bytes"]
         rows_of = data.get("rows_of", name)
-        self.rows_folder = self.folder if rows_of == name else Target(rows_of, folders, os_name).rows_folder
+        self.rows_folder = self.folder if rows_of == name else Target(rows_of, folders, processor, os_name).rows_folder
 
     def row_files(self, hardware):
         """Tuned hardware first, the target's defaults last."""
@@ -162,7 +164,7 @@ class Tables:
             hardware = path.stem
             match = data.get("hardware", {})
             expect({"vendor", "family", "model"} <= match.keys(), path,
-                   "hardware needs vendor, family and model, as CPUID gives them")
+                   "hardware needs vendor, family and model, as runtime/hardware.h tells them")
             cpu = (match["vendor"], match["family"], match["model"])
             expect(self.hardware.setdefault(hardware, cpu) == cpu, path,
                    f"hardware is {cpu}, but another target's file of that name says {self.hardware[hardware]}")
@@ -236,12 +238,13 @@ def main():
                         help="add the rows of <target>/NAME.json; may be given again")
     parser.add_argument("--filter", default="", metavar="REGEX",
                         help="keep only kernels whose name matches; generic ones always stay")
+    parser.add_argument("--processor", default="x86-64", help="the library's processor, as Halide's target strings name it")
     parser.add_argument("--os", default="linux", help="the operating system in Halide's target strings")
     parser.add_argument("--output", type=pathlib.Path, required=True, metavar="DIR")
     arguments = parser.parse_args()
     try:
         known_params = schedule_params()
-        targets = [Target(name, arguments.target_folder, arguments.os) for name in arguments.target]
+        targets = [Target(name, arguments.target_folder, arguments.processor, arguments.os) for name in arguments.target]
         tables = Tables()
         for name in arguments.hardware:
             expect(any((target.rows_folder / f"{name}.json").exists() for target in targets), "hardware",

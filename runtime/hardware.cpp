@@ -2,10 +2,16 @@
 
 #include <pthread.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #if defined(__x86_64__) || defined(__i386__)
 #include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <fcntl.h>
+#include <sys/auxv.h>
+#include <unistd.h>
 #endif
 
 namespace convgrad {
@@ -13,26 +19,19 @@ namespace {
 
 struct Hardware {
   const char *name;
-  const char *vendor;
-  int family, model;
+  CpuId cpu;
 };
 
 constexpr Hardware kHardware[] = {
-#define CONVGRAD_HARDWARE(name, vendor, family, model) {#name, vendor, family, model},
+#define CONVGRAD_HARDWARE(name, vendor, family, model) {#name, {vendor, family, model}},
 #include "hardware.inc"
 #undef CONVGRAD_HARDWARE
-    {nullptr, nullptr, 0, 0}};
+    {nullptr, {"", 0, 0}}};
 
-struct Feature {
-  const char *name;
-  uint32_t leaf, subleaf;
-  int reg, bit;
-  uint64_t state;
-};
-
-constexpr Feature kFeatures[] = {
-#define CONVGRAD_FEATURE(constant, name, leaf, subleaf, reg, bit, state) {name, leaf, subleaf, reg, bit, state},
-#include "features.inc"
+constexpr const char *kFeatureNames[] = {
+#define CONVGRAD_FEATURE(constant, name, ...) name,
+#include "features_arm.inc"
+#include "features_x86.inc"
 #undef CONVGRAD_FEATURE
 };
 
@@ -40,6 +39,21 @@ Machine machine;
 pthread_once_t machine_once = PTHREAD_ONCE_INIT;
 
 #if defined(__x86_64__) || defined(__i386__)
+
+struct Feature {
+  int index;
+  uint32_t leaf, subleaf;
+  int reg, bit;
+  uint64_t state;
+};
+
+constexpr Feature kFeatures[] = {
+#define CONVGRAD_FEATURE(constant, name, leaf, subleaf, reg, bit, state) \
+  {FEATURE_INDEX_##constant, leaf, subleaf, reg, bit, state},
+#include "features_x86.inc"
+#undef CONVGRAD_FEATURE
+};
+
 // The register states that the operating system saves. Valid only where CPUID reports OSXSAVE.
 uint64_t read_xcr0() {
   uint32_t low, high;
@@ -47,34 +61,63 @@ uint64_t read_xcr0() {
   return (uint64_t{high} << 32) | low;
 }
 
-void detect_machine() {
+void read_features_and_cpu() {
   uint32_t r[4];
   if (!__get_cpuid(0, &r[0], &r[1], &r[2], &r[3])) return;
   const uint32_t vendor[3] = {r[1], r[3], r[2]};
-  memcpy(machine.vendor, vendor, 12);
+  memcpy(machine.cpu.vendor, vendor, 12);
   if (!__get_cpuid(1, &r[0], &r[1], &r[2], &r[3])) return;
   const uint32_t base_family = (r[0] >> 8) & 0xf;
-  machine.family = static_cast<int>(base_family + (base_family == 0xf ? (r[0] >> 20) & 0xff : 0));
-  machine.model =
+  machine.cpu.family = static_cast<int>(base_family + (base_family == 0xf ? (r[0] >> 20) & 0xff : 0));
+  machine.cpu.model =
       static_cast<int>(((r[0] >> 4) & 0xf) | (base_family == 6 || base_family == 0xf ? (r[0] >> 12) & 0xf0 : 0));
   const bool osxsave = (r[2] >> 27) & 1;
   const uint64_t state = osxsave ? read_xcr0() : 0;
+  const Feature *last = nullptr;
   bool known = false;
-  for (int i = 0; i < FEATURE_COUNT; ++i) {
-    const Feature &feature = kFeatures[i];
-    if (i == 0 || feature.leaf != kFeatures[i - 1].leaf || feature.subleaf != kFeatures[i - 1].subleaf) {
+  for (const Feature &feature : kFeatures) {
+    if (last == nullptr || feature.leaf != last->leaf || feature.subleaf != last->subleaf) {
       // A CPU without the subleaf answers zeros; without the leaf this returns 0.
       known = __get_cpuid_count(feature.leaf, feature.subleaf, &r[0], &r[1], &r[2], &r[3]) != 0;
     }
+    last = &feature;
     if (known && ((r[feature.reg] >> feature.bit) & 1) && (state & feature.state) == feature.state) {
-      machine.features |= uint64_t{1} << i;
+      machine.features |= uint64_t{1} << feature.index;
     }
   }
-  machine.hardware = find_hardware(machine.vendor, machine.family, machine.model);
 }
-#else
-void detect_machine() {}
+
+#elif defined(__aarch64__) && defined(__linux__)
+
+// Of the first CPU, whichever this thread runs on: where a machine has two kinds, every process and every thread has to
+// choose the same kernels. (The instruction that reads the register asks the CPU that it happens to run on.)
+CpuId first_cpu() {
+  char text[32] = "";
+  const int file = open("/sys/devices/system/cpu/cpu0/regs/identification/midr_el1", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return {};  // an old kernel, an emulator, or no /sys
+  const ssize_t length = read(file, text, sizeof text - 1);
+  close(file);
+  return length > 0 ? cpu_of_midr(strtoull(text, nullptr, 0)) : CpuId{};
+}
+
+void read_features_and_cpu() {
+#define CONVGRAD_FEATURE(constant, name, entry, bit) \
+  if ((getauxval(entry) >> bit) & 1) machine.features |= FEATURE_##constant;
+#include "features_arm.inc"
+#undef CONVGRAD_FEATURE
+  machine.cpu = first_cpu();
+}
+
+#elif defined(__aarch64__)
+
+void read_features_and_cpu() { machine.features = FEATURE_NEON; }  // part of the architecture
+
 #endif
+
+void detect_machine() {
+  read_features_and_cpu();
+  machine.hardware = find_hardware(machine.cpu);
+}
 
 }  // namespace
 
@@ -83,17 +126,27 @@ const Machine &this_machine() {
   return machine;
 }
 
-const char *find_hardware(const char *vendor, int family, int model) {
+const char *find_hardware(const CpuId &cpu) {
   for (const Hardware *entry = kHardware; entry->name != nullptr; ++entry) {
-    if (strcmp(entry->vendor, vendor) == 0 && entry->family == family && entry->model == model) return entry->name;
+    if (strcmp(entry->cpu.vendor, cpu.vendor) == 0 && entry->cpu.family == cpu.family &&
+        entry->cpu.model == cpu.model) {
+      return entry->name;
+    }
   }
   return nullptr;
+}
+
+CpuId cpu_of_midr(uint64_t midr) {
+  // Architecture, 8, is what Linux prints whatever the register's field says, which is 15 on all that are 64-bit.
+  CpuId cpu = {"", 8, static_cast<int>((midr >> 4) & 0xfff)};
+  snprintf(cpu.vendor, sizeof cpu.vendor, "0x%02x", static_cast<unsigned>(midr >> 24) & 0xff);
+  return cpu;
 }
 
 Text features_text(uint64_t mask) {
   Text text;
   for (int i = 0; i < FEATURE_COUNT; ++i) {
-    if (mask & (uint64_t{1} << i)) text.append("%s%s", text.empty() ? "" : " ", kFeatures[i].name);
+    if (mask & (uint64_t{1} << i)) text.append("%s%s", text.empty() ? "" : " ", kFeatureNames[i]);
   }
   return text;
 }

@@ -17,7 +17,7 @@ function(convgrad_add_tables name)
   execute_process(
     COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/build_tools/kernel_rows.py ${ARG_TARGETS} ${ARG_HARDWARE}
             --target-folder ${PROJECT_SOURCE_DIR}/tests/targets --filter=${CONVGRAD_KERNEL_FILTER}
-            --os ${CONVGRAD_HALIDE_OS} --output ${dir}
+            --processor ${CONVGRAD_PROCESSOR} --os ${CONVGRAD_HALIDE_OS} --output ${dir}
     RESULT_VARIABLE failed)
   if(failed)
     message(FATAL_ERROR "The rows of schedules/ could not be read.")
@@ -36,11 +36,11 @@ function(convgrad_add_tables name)
       # user_context: threads and scratch are the call's own. no_bounds_query: nobody asks, and it halves the checks.
       add_custom_command(
         OUTPUT ${object} ${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
-        COMMAND convgrad_generator -g ${${kernel}_GENERATOR} -n ${kernel} -f convgrad_kernel_${kernel}
+        COMMAND ${CONVGRAD_GENERATOR_COMMAND} -g ${${kernel}_GENERATOR} -n ${kernel} -f convgrad_kernel_${kernel}
                 -e object -o ${CONVGRAD_KERNEL_DIR}
                 target=${${kernel}_HALIDE_TARGET}-no_runtime-user_context-no_bounds_query
                 scratch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc ${${kernel}_PARAMS}
-        DEPENDS convgrad_generator
+        DEPENDS ${CONVGRAD_GENERATOR_DEPENDS}
         COMMENT "Kernel ${kernel}"
         VERBATIM)
     endif()

@@ -24,13 +24,11 @@ function(convgrad_add_library target)
   # No exceptions, no RTTI, no guarded statics: a C program links the archive without a C++ standard library.
   target_compile_options(${target} PRIVATE
     $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics> -fno-lto -Wall -Wextra)
-  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
-    target_compile_options(${target} PRIVATE -march=x86-64)  # what detects and chooses starts anywhere
-  endif()
+  target_compile_options(${target} PRIVATE ${CONVGRAD_BASELINE})  # what detects and chooses starts anywhere
   target_include_directories(${target}
     PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/runtime/include>
     PRIVATE ${PROJECT_SOURCE_DIR}/runtime ${CONVGRAD_${ARG_TABLES}_TABLE_DIR} ${CONVGRAD_KERNEL_DIR}
-            $<TARGET_PROPERTY:Halide::Runtime,INTERFACE_INCLUDE_DIRECTORIES>)
+            ${CONVGRAD_HALIDE_RUNTIME_INCLUDE_DIR})
   target_link_libraries(${target} PUBLIC Threads::Threads)
   if(ARG_SANITIZERS)
     target_compile_options(${target} PUBLIC -fsanitize=${ARG_SANITIZERS} -fno-sanitize-recover=all -g)

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <fstream>
 #include <set>
 #include <string>
 
@@ -25,6 +26,7 @@ TEST(Hardware, FeatureNamesAreApartAndInOneMask) {
 TEST(Hardware, FeatureNames) {
   EXPECT_STREQ(features_text(0).c_str(), "");
   EXPECT_STREQ(features_text(FEATURE_SSE41).c_str(), "sse41");
+  EXPECT_STREQ(features_text(FEATURE_NEON).c_str(), "neon");
   const std::string text = features_text(FEATURE_AVX2 | FEATURE_FMA | FEATURE_F16C).c_str();
   for (const char *name : {"avx2", "fma", "f16c"}) EXPECT_NE(text.find(name), std::string::npos) << name;
   EXPECT_EQ(text.find("avx512"), std::string::npos);
@@ -33,7 +35,7 @@ TEST(Hardware, FeatureNames) {
 TEST(Hardware, ThisMachineIsFoundOnce) {
   const Machine &machine = this_machine();
   EXPECT_EQ(&machine, &this_machine());
-  EXPECT_LT(strlen(machine.vendor), sizeof machine.vendor);
+  EXPECT_LT(strlen(machine.cpu.vendor), sizeof machine.cpu.vendor);
 }
 
 #if defined(__x86_64__)
@@ -55,12 +57,46 @@ TEST(Hardware, AgreesWithTheCompiler) {
   EXPECT_EQ((features & FEATURE_AVX512VL) != 0, __builtin_cpu_supports("avx512vl") != 0);
   EXPECT_EQ((features & FEATURE_AVX512VNNI) != 0, __builtin_cpu_supports("avx512vnni") != 0);
   EXPECT_NE(features, 0u);
-  EXPECT_EQ(strlen(this_machine().vendor), 12u);
-  EXPECT_GT(this_machine().family, 0);
+  EXPECT_EQ(strlen(this_machine().cpu.vendor), 12u);
+  EXPECT_GT(this_machine().cpu.family, 0);
+}
+#elif defined(__aarch64__)
+// What Linux writes for people to read, from other files than the library looks at.
+std::string cpuinfo(const std::string &key) {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.rfind(key, 0) == 0) return line.substr(line.find(':') + 1) + " ";
+  }
+  return "";
+}
+
+TEST(Hardware, AgreesWithLinux) {
+  const Machine &machine = this_machine();
+  EXPECT_NE(machine.features & FEATURE_NEON, 0u) << "part of the architecture";
+  EXPECT_EQ(machine.features & (FEATURE_SSE41 | FEATURE_AVX2 | FEATURE_AVX512F), 0u);
+  const std::string features = cpuinfo("Features");
+  if (features.empty()) GTEST_SKIP() << "an emulator shows the /proc/cpuinfo of the machine that it runs on";
+  EXPECT_NE(features.find(" asimd "), std::string::npos);
+  if (machine.cpu.vendor[0] == 0) GTEST_SKIP() << "this kernel does not tell MIDR_EL1";
+  EXPECT_EQ(cpuinfo("CPU implementer"), " " + std::string(machine.cpu.vendor) + " ");
+  EXPECT_EQ(std::stoi(cpuinfo("CPU part"), nullptr, 16), machine.cpu.model);
 }
 #endif
 
-TEST(Hardware, UnknownHardwareHasNoName) { EXPECT_EQ(find_hardware("NobodysBrand", 1, 2), nullptr); }
+TEST(Hardware, NamesOfArmCpus) {
+  const CpuId neoverse_n1 = cpu_of_midr(0x413fd0c1);
+  EXPECT_STREQ(neoverse_n1.vendor, "0x41");
+  EXPECT_EQ(neoverse_n1.family, 8);
+  EXPECT_EQ(neoverse_n1.model, 0xd0c);
+  const CpuId ampere_one = cpu_of_midr(0xc00fac30);
+  EXPECT_STREQ(ampere_one.vendor, "0xc0");
+  EXPECT_EQ(ampere_one.model, 0xac3);
+}
+
+TEST(Hardware, UnknownHardwareHasNoName) {
+  EXPECT_EQ(find_hardware({"NobodysBrand", 1, 2}), nullptr);
+  EXPECT_EQ(find_hardware({}), nullptr);
+}
 
 }  // namespace
 }  // namespace convgrad
