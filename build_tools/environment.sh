@@ -2,6 +2,7 @@
 #   need_packages PACKAGE...   Debian packages that the command needs; installs them with apt-get as root
 #   need_tools                 CMake, Ninja and Halide of requirements.txt in build/env
 #   configure PRESET [ARG...]  runs CMake
+#   need_arm                   what cross-compiles for 64-bit ARM and runs that; false on a machine that is ARM itself
 # After need_tools HALIDE_ROOT and JOBS are set.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -51,13 +52,26 @@ need_tools() {
   HALIDE_ROOT=$("$BUILD/env/bin/python3" -c 'import importlib.util as u; print(u.find_spec("halide").submodule_search_locations[0])')
 }
 
+need_arm() {
+  [ "$(uname -m)" = x86_64 ] || return 1
+  need_packages g++-aarch64-linux-gnu qemu-user
+}
+
+# The generator that the release build has made, or makes.
+configure_arm() {
+  cmake --build "$BUILD/release" --target convgrad_generator -j "$JOBS" >"$BUILD/generator.log" ||
+    die "the generator could not be built (see $BUILD/generator.log)"
+  configure aarch64-linux -DCONVGRAD_GENERATOR="$BUILD/release/generators/convgrad_generator" "$@"
+}
+
 configure() {
   local preset=$1
   shift
   # The packages inside the wheel; those at the environment's top ask for Python's headers too.
+  local log=$BUILD/configure-$preset.log
   (cd "$ROOT" && cmake --preset "$preset" -DHalide_DIR="$HALIDE_ROOT/lib64/cmake/Halide" \
     -DHalideHelpers_DIR="$HALIDE_ROOT/lib64/cmake/HalideHelpers" \
-    -DPython3_EXECUTABLE="$BUILD/env/bin/python3" "$@") >"$BUILD/configure.log" 2>&1 ||
-    { tail -n 40 "$BUILD/configure.log" >&2; die "CMake could not configure (all of its output: $BUILD/configure.log)"; }
-  grep -m1 "kernels in" "$BUILD/configure.log" | sed 's/^-- //; s/:$/, listed in '"${BUILD//\//\\/}"'\/configure.log/'
+    -DPython3_EXECUTABLE="$BUILD/env/bin/python3" "$@") >"$log" 2>&1 ||
+    { tail -n 40 "$log" >&2; die "CMake could not configure (all of its output: $log)"; }
+  grep -m1 "kernels in" "$log" | sed 's/^-- //; s/:$/, listed in '"${log//\//\\/}"'/'
 }

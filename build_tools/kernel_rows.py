@@ -16,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FAMILY_OF_OP = {"conv2d": "image", "conv2d_backprop_input": "image", "conv2d_backprop_filter": "filter"}
 DTYPES = {"f32": "FLOAT32"}
 DTYPE_BYTES = {"f32": 4}
+DEVICES = {"cpu": "CPU", "cuda": "CUDA", "opencl": "OPENCL"}
 ALGORITHMS = {"generic": {"strict": True}, "direct": {"strict": True}}
 WHEN_KEYS = {
     f"{bound}_{size}"
@@ -75,10 +76,17 @@ class Target:
         where = self.folder / "target.json"
         missing = {"halide_target", "features", "priority", "vector_bytes"} - data.keys()
         expect(not missing, where, f"missing {', '.join(sorted(missing))}")
-        self.halide_target = data["halide_target"].replace("{os}", os_name)
+        self.halide_target = data["halide_target"].replace("{os}", os_name).replace("{host}", f"{processor}-{os_name}")
         expect(self.halide_target.startswith(processor + "-"), where,
                f"target {name} is for {self.halide_target}, but the library is built for {processor}")
+        self.device = data.get("device", "cpu")
+        expect(self.device in DEVICES, where, f"device is {self.device!r}, expected one of {', '.join(DEVICES)}")
+        # What a GPU must have, and the registers that its driver may give a thread: 255 is the most that CUDA has.
+        capability = re.search(r"cuda_capability_(\d+)", self.halide_target)
+        self.capability = int(capability[1]) if capability else 0
+        self.max_registers = data.get("max_registers", 255)
         self.features = data["features"]
+        expect(self.device == "cpu" or not self.features, where, "features are a CPU's; a GPU's driver knows what it can run")
         self.priority = data["priority"]
         self.vector_bytes = data["vector_bytes"]
         rows_of = data.get("rows_of", name)
@@ -204,7 +212,8 @@ def write_if_changed(path, lines):
 def write_tables(tables, targets, output):
     output.mkdir(parents=True, exist_ok=True)
     write_if_changed(output / "targets.inc", [
-        f"CONVGRAD_TARGET({t.name}, {t.priority}, {' | '.join('FEATURE_' + f.upper() for f in t.features) or '0'})"
+        f"CONVGRAD_TARGET({t.name}, {t.priority}, {' | '.join('FEATURE_' + f.upper() for f in t.features) or '0'}, "
+        f"{DEVICES[t.device]}, {t.capability}, {t.max_registers})"
         for t in sorted(targets, key=lambda t: -t.priority)])
     write_if_changed(output / "hardware.inc", [
         f'CONVGRAD_HARDWARE({name}, "{vendor}", {family}, {model})'
@@ -220,7 +229,8 @@ def write_tables(tables, targets, output):
             f"CONVGRAD_ROW({k.name}, {hardware}, "
             + " ".join(f"CONVGRAD_WHEN({key}, {value})" for key, value in when.items()) + ")"
             for _, k, hardware, when in rows])
-    lines = [f"set(CONVGRAD_KERNELS {' '.join(tables.kernels)})"]
+    lines = [f"set(CONVGRAD_KERNELS {' '.join(tables.kernels)})",
+             f"set(CONVGRAD_DEVICES {' '.join(sorted({DEVICES[t.device] for t in targets}))})"]
     for k in tables.kernels.values():
         lines += [f"set({k.name}_GENERATOR {k.op})", f"set({k.name}_HALIDE_TARGET {k.target.halide_target})",
                   f"set({k.name}_PARAMS {' '.join(k.generator_params())})"]

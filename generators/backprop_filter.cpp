@@ -15,21 +15,10 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
   Input<int32_t> stride_w{"stride_w"}, stride_h{"stride_h"}, dilation_w{"dilation_w"}, dilation_h{"dilation_h"};
   Output<Buffer<float, 4>> filter_backprop{"filter_backprop"};  // (k, c, s, r)
 
+  void configure() { configure_offsets({"input", "out_backprop", "filter_backprop"}); }
+
   void generate() {
-    const Func image = zero_outside(input, {0, 1, 2});
-    gradient_panel(k, x, y, n) = zero_outside(out_backprop, {0})(k, x, y, n);
-    reduction = RDom(0, out_backprop.dim(1).extent(), 0, out_backprop.dim(2).extent(), 0, out_backprop.dim(3).extent());
-    const RVar q = reduction.x, p = reduction.y, image_n = reduction.z;
-    if (direct()) {
-      const Expr step_x = one_tap(filter_width) ? 1 : stride_width, step_y = one_tap(filter_height) ? 1 : stride_height;
-      input_panel(c, x, y, n) =
-          image(c, one_tap(filter_width) ? x * stride_width : x, one_tap(filter_height) ? y * stride_height : y, n);
-      sum(k, c, s, r) += input_panel(c, q * step_x + s, p * step_y + r, image_n) * gradient_panel(k, q, p, image_n);
-    } else {
-      input_panel(c, x, y, n, s, r) = image(c, x * stride_w + s * dilation_w, y * stride_h + r * dilation_h, n);
-      sum(k, c, s, r) += input_panel(c, q, p, image_n, s, r) * gradient_panel(k, q, p, image_n);
-    }
-    filter_backprop(k, c, s, r) = sum(k, c, s, r);
+    on_gpu() ? define_parts() : define_whole();
   }
 
   void schedule() {
@@ -47,7 +36,10 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
     stages.gradient_panel = gradient_panel;
     stages.k = k, stages.c = c, stages.s = s, stages.r = r, stages.x = x, stages.y = y, stages.n = n;
     set_panel_under_filter(&stages);
-    if (!direct()) {
+    if (on_gpu()) {
+      stages.input_contiguous = in_vectors(input);
+      stages.gradient_contiguous = in_vectors(out_backprop);
+    } else if (!direct()) {
       stages.input_contiguous = input.dim(0).stride() == 1;
       stages.gradient_contiguous = out_backprop.dim(0).stride() == 1;
     }
@@ -55,14 +47,82 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
 #define CONVGRAD_FILTER_PARAM(name, preset, least, most, meaning) params.name = name;
 #include "schedules/schedule_params.inc"
     params.lanes = lanes();
-    schedule_filter_on_cpu(stages, params);
+    stages.partial = partial, stages.total = total, stages.part = part, stages.all_parts = all_parts;
+    stages.taps_x = direct() ? static_cast<int>(filter_width) : 1;
+    if (on_gpu()) {
+      schedule_filter_on_gpu(stages, params);
+    } else {
+      schedule_filter_on_cpu(stages, params);
+    }
     finish_schedule();
   }
 
  private:
+  Expr step_x() const { return one_tap(filter_width) ? 1 : stride_width; }
+  Expr step_y() const { return one_tap(filter_height) ? 1 : stride_height; }
+  Expr from_x() const { return one_tap(filter_width) ? x * stride_width : x; }
+  Expr from_y() const { return one_tap(filter_height) ? y * stride_height : y; }
+
+  void define_whole() {
+    const Func image = zero_outside(input, {0, 1, 2});
+    gradient_panel(k, x, y, n) = zero_outside(out_backprop, {0})(k, x, y, n);
+    reduction = RDom(0, out_backprop.dim(1).extent(), 0, out_backprop.dim(2).extent(), 0, out_backprop.dim(3).extent());
+    const RVar q = reduction.x, p = reduction.y, image_n = reduction.z;
+    if (direct()) {
+      input_panel(c, x, y, n) = image(c, from_x(), from_y(), n);
+      sum(k, c, s, r) += input_panel(c, q * step_x() + s, p * step_y() + r, image_n) * gradient_panel(k, q, p, image_n);
+    } else {
+      input_panel(c, x, y, n, s, r) = image(c, x * stride_w + s * dilation_w, y * stride_h + r * dilation_h, n);
+      sum(k, c, s, r) += input_panel(c, q, p, image_n, s, r) * gradient_panel(k, q, p, image_n);
+    }
+    filter_backprop(k, c, s, r) = sum(k, c, s, r);
+  }
+
+  // A GPU has room for more blocks than a filter has tiles, so the output's pixels are split into parts, whose number
+  // depends on nothing but sizes. A part is a run of panels, those of an image after those of the image before it. The
+  // Funcs of a panel have its number and the place in it as coordinates, since bounds inference does not see through a
+  // division. What the last panels hold beyond the output is zero.
+  void define_parts() {
+    const Expr across = (out_backprop.dim(1).extent() + block_width - 1) / block_width;
+    const Expr down = (out_backprop.dim(2).extent() + block_height - 1) / block_height;
+    const Expr panels = across * down * out_backprop.dim(3).extent();
+    const int block_k = block_vectors * lanes();
+    const Expr tiles = ((filter_backprop.dim(0).extent() + block_k - 1) / block_k) *
+                       ((filter_backprop.dim(1).extent() + block_channels - 1) / block_channels) *
+                       filter_backprop.dim(3).extent() * (direct() ? Expr(1) : filter_backprop.dim(2).extent());
+    const Expr wanted = clamp(target_blocks / max(tiles, 1), 1, max(panels, 1));
+    const Expr panels_of_part = (panels + wanted - 1) / wanted;
+    const Expr parts = (panels + panels_of_part - 1) / max(panels_of_part, 1);
+
+    const Func image = padded(input), gradient = padded(out_backprop);
+    const Expr left = n % across * block_width, top = n / across % down * block_height, image_n = n / (across * down);
+    gradient_panel(k, x, y, n) = gradient(k, left + x, top + y, image_n);
+    reduction = RDom(0, static_cast<int>(block_width), 0, static_cast<int>(block_height), 0, panels_of_part);
+    const RVar q = reduction.x, p = reduction.y;
+    const Expr panel = part * panels_of_part + reduction.z;
+    if (direct()) {
+      // Of one row of taps: a block has no more.
+      input_panel(c, x, y, n, r) = image(c, left * stride_width + from_x(), (top + y) * stride_height + r, image_n);
+      sum(k, c, s, r, part) += input_panel(c, q * step_x() + s, p, panel, r) * gradient_panel(k, q, p, panel);
+    } else {
+      input_panel(c, x, y, n, s, r) =
+          image(c, (left + x) * stride_w + s * dilation_w, (top + y) * stride_h + r * dilation_h, image_n);
+      sum(k, c, s, r, part) += input_panel(c, q, p, panel, s, r) * gradient_panel(k, q, p, panel);
+    }
+    // In order: the same bits every time.
+    partial(k, c, s, r, part) = sum(k, c, s, r, part);
+    all_parts = RDom(0, parts);
+    total(k, c, s, r) += partial(k, c, s, r, all_parts);
+    filter_backprop(k, c, s, r) = total(k, c, s, r);
+  }
+
   Var k{"k"}, c{"c"}, s{"s"}, r{"r"}, x{"x"}, y{"y"}, n{"n"};
   Func sum{"sum"}, input_panel{"input_panel"}, gradient_panel{"gradient_panel"};
   RDom reduction;
+  // On a GPU.
+  Var part{"part"};
+  Func partial{"partial"}, total{"total"};
+  RDom all_parts;
 };
 
 }  // namespace convgrad

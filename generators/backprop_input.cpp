@@ -20,13 +20,16 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
   Input<int32_t> dilation_w{"dilation_w"}, dilation_h{"dilation_h"};
 
   void configure() {
+    std::vector<std::string> buffers = {"filter", "out_backprop"};
     for (int phase = 0; phase < phases_x() * phases_y(); phase++) {
-      in_backprop.push_back(add_output<Buffer<float, 4>>("in_backprop_" + std::to_string(phase)));  // (c, x, y, n)
+      buffers.push_back("in_backprop_" + std::to_string(phase));
+      in_backprop.push_back(add_output<Buffer<float, 4>>(buffers.back()));  // (c, x, y, n)
     }
+    configure_offsets(buffers);
   }
 
   void generate() {
-    gradient = zero_outside(out_backprop, {1, 2, 3});
+    gradient = on_gpu() ? padded(out_backprop) : zero_outside(out_backprop, {1, 2, 3});
     for (int a = 0; a < phases_y(); a++) {
       for (int b = 0; b < phases_x(); b++) {
         Phase phase;
@@ -55,9 +58,9 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
     for (Phase &phase : phases) {
       set_layout(*phase.output);
       if (phase.sum.defined()) {
-        schedule_image_on_cpu(stages_of(phase), params);
+        on_gpu() ? schedule_image_on_gpu(stages_of(phase), params) : schedule_image_on_cpu(stages_of(phase), params);
       } else {
-        schedule_zeros_on_cpu(*phase.output, lanes());
+        on_gpu() ? schedule_zeros_on_gpu(*phase.output) : schedule_zeros_on_cpu(*phase.output, lanes());
       }
     }
     finish_schedule();
@@ -79,8 +82,8 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
     phase.sum = Func("sum");
     phase.image_panel = Func("image_panel");
     phase.filter_panel = Func("filter_panel");
-    const Expr channels = filter.dim(0).extent();
-    const Func taps = zero_outside(filter, {1});
+    const Expr channels = in_whole_panels(filter.dim(0).extent(), block_reduction);
+    const Func taps = on_gpu() ? padded(filter) : zero_outside(filter, {1});
     if (direct()) {
       RDom t(0, channels, 0, phase.taps_x, 0, phase.taps_y);
       phase.filter_panel(c, k, s, r) = taps(k, c, b + stride_width * s, a + stride_height * r);
@@ -108,7 +111,11 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
     const int taps_x = phase.taps_x, taps_y = phase.taps_y;
     set_panel_size(
         &stages, [taps_x](int w) { return w + taps_x - 1; }, [taps_y](int h) { return h + taps_y - 1; });
-    if (!direct()) {
+    stages.taps = taps_x * taps_y;
+    stages.filter_rows_are_reduced = true;
+    if (on_gpu()) {
+      stages.image_contiguous = in_vectors(out_backprop);
+    } else if (!direct()) {
       stages.image_contiguous = out_backprop.dim(0).stride() == 1;
       stages.filter_contiguous = filter.dim(0).stride() == 1;
     }

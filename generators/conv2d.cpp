@@ -15,18 +15,21 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
   Input<int32_t> stride_w{"stride_w"}, stride_h{"stride_h"}, dilation_w{"dilation_w"}, dilation_h{"dilation_h"};
   Output<Buffer<float, 4>> output{"output"};  // (k, q, p, n)
 
+  void configure() { configure_offsets({"input", "filter", "output"}); }
+
   void generate() {
-    const Func image = zero_outside(input, {1, 2, 3});
-    filter_panel(k, c, s, r) = zero_outside(filter, {0})(k, c, s, r);
+    const Func image = on_gpu() ? padded(input) : zero_outside(input, {1, 2, 3});
+    filter_panel(k, c, s, r) = on_gpu() ? padded(filter)(k, c, s, r) : zero_outside(filter, {0})(k, c, s, r);
+    const Expr channels = in_whole_panels(filter.dim(1).extent(), block_reduction);
     if (direct()) {
-      reduction = RDom(0, filter.dim(1).extent(), 0, filter_width, 0, filter_height);
+      reduction = RDom(0, channels, 0, filter_width, 0, filter_height);
       const Expr step_x = one_tap(filter_width) ? 1 : stride_width, step_y = one_tap(filter_height) ? 1 : stride_height;
       image_panel(c, q, p, n) =
           image(c, one_tap(filter_width) ? q * stride_width : q, one_tap(filter_height) ? p * stride_height : p, n);
       sum(k, q, p, n) += filter_panel(k, reduction.x, reduction.y, reduction.z) *
                          image_panel(reduction.x, q * step_x + reduction.y, p * step_y + reduction.z, n);
     } else {
-      reduction = RDom(0, filter.dim(1).extent(), 0, filter.dim(2).extent(), 0, filter.dim(3).extent());
+      reduction = RDom(0, channels, 0, filter.dim(2).extent(), 0, filter.dim(3).extent());
       image_panel(c, q, p, n, s, r) = image(c, q * stride_w + s * dilation_w, p * stride_h + r * dilation_h, n);
       sum(k, q, p, n) += filter_panel(k, reduction.x, reduction.y, reduction.z) *
                          image_panel(reduction.x, q, p, n, reduction.y, reduction.z);
@@ -47,7 +50,11 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
     stages.image_panel = image_panel;
     stages.channel = k, stages.reduced = c, stages.x = q, stages.y = p, stages.n = n, stages.s = s, stages.r = r;
     set_panel_under_filter(&stages);
-    if (!direct()) {
+    stages.taps = static_cast<int>(filter_width) * static_cast<int>(filter_height);
+    if (on_gpu()) {
+      stages.image_contiguous = in_vectors(input);
+      stages.filter_contiguous = in_vectors(filter);
+    } else if (!direct()) {
       stages.image_contiguous = input.dim(0).stride() == 1;
       stages.filter_contiguous = filter.dim(0).stride() == 1;
     }
@@ -55,7 +62,11 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
 #define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) params.name = name;
 #include "schedules/schedule_params.inc"
     params.lanes = lanes();
-    schedule_image_on_cpu(stages, params);
+    if (on_gpu()) {
+      schedule_image_on_gpu(stages, params);
+    } else {
+      schedule_image_on_cpu(stages, params);
+    }
     finish_schedule();
   }
 

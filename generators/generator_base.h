@@ -9,7 +9,10 @@
 #include <utility>
 #include <vector>
 
+#include "generators/gpu_offsets.h"
+#include "generators/launch_plan.h"
 #include "generators/scratch_size.h"
+#include "generators/thread_registers.h"
 #include "schedules/schedule.h"
 
 namespace convgrad {
@@ -31,10 +34,51 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   Halide::GeneratorParam<int> vector_bytes{"vector_bytes", 16, 4, 1024};
   Halide::GeneratorParam<std::string> kernel_name{"kernel_name", ""};
   Halide::GeneratorParam<std::string> scratch_file{"scratch_file", ""};  // where to say how much scratch a task needs
+  Halide::GeneratorParam<std::string> launch_file{"launch_file", ""};  // and what a GPU's launches need
 
  protected:
   bool direct() const { return algorithm == Algorithm::kDirect; }
   int lanes() const { return vector_bytes / static_cast<int>(sizeof(float)); }
+  bool on_gpu() const { return this->get_target().has_gpu_feature(); }
+
+  // Panels on a GPU are whole, which spares the innermost loop its conditions: what they hold beyond a tensor is zero.
+  Halide::Expr in_whole_panels(const Halide::Expr &extent, int panel) const {
+    return on_gpu() ? (extent + panel - 1) / panel * panel : extent;
+  }
+
+  // Whether a tensor's channels are whole vectors that lie side by side.
+  template <typename Buffer>
+  Halide::Expr in_vectors(const Buffer &buffer) const {
+    const Halide::Expr channels = buffer.dim(0).extent();
+    const Halide::Expr whole = channels % lanes() == 0 && channels > lanes() - 1;
+    return direct() ? whole : whole && buffer.dim(0).stride() == 1;
+  }
+
+  // What fills a panel on a GPU: the tensor, and zero outside of all its dimensions. Where channels come in whole
+  // vectors, all lanes of one are inside or none, and they are one load.
+  template <typename Buffer>
+  Halide::Func padded(Buffer &buffer) const {
+    const std::vector<Halide::Var> at = {Halide::Var("c"), Halide::Var("x"), Halide::Var("y"), Halide::Var("n")};
+    const Halide::Expr channels = buffer.dim(0).extent(), whole = in_vectors(buffer), first = at[0] / lanes() * lanes();
+    std::vector<Halide::Expr> read = {select(
+        whole, max(min(first, channels - lanes()), 0) + min(at[0] % lanes(), channels - 1), clamp(at[0], 0, channels - 1))};
+    Halide::Expr inside = select(whole, first, at[0]) < channels;
+    for (int d = 1; d < 4; d++) {
+      const Halide::Expr least = buffer.dim(d).min(), most = least + buffer.dim(d).extent() - 1;
+      inside = inside && at[d] >= least && at[d] <= most;
+      read.push_back(clamp(at[d], least, most));
+    }
+    Halide::Func result("padded");
+    result(at) = select(inside, buffer(read), 0.0f);
+    return result;
+  }
+
+  // Called in configure() with all buffers, inputs first.
+  void configure_offsets(const std::vector<std::string> &buffers) {
+    if (!this->get_target().has_feature(Halide::Target::OpenCL)) return;
+    buffers_with_offset_ = buffers;
+    for (const std::string &buffer : buffers) this->template add_input<int32_t>(offset_of(buffer));
+  }
 
   // A direct panel is the piece of the image under a block of outputs; under a filter of one tap it is just those
   // pixels that the stride picks.
@@ -90,7 +134,17 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     return Halide::BoundaryConditions::constant_exterior(buffer, 0.0f, bounds);
   }
 
-  void finish_schedule() { write_scratch_size(this->get_pipeline(), kernel_name, scratch_file); }
+  void finish_schedule() {
+    if (on_gpu()) {
+      keep_in_registers(this->get_pipeline(), "sum");
+      write_launch_plan(this->get_pipeline(), launch_file);
+    }
+    if (!buffers_with_offset_.empty()) add_buffer_offsets(this->get_pipeline(), buffers_with_offset_);
+    write_scratch_size(this->get_pipeline(), kernel_name, scratch_file);
+  }
+
+ private:
+  std::vector<std::string> buffers_with_offset_;
 };
 
 }  // namespace convgrad

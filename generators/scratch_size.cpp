@@ -28,7 +28,13 @@ class ScratchSize : public IRMutator {
   }
 
  private:
+  // What a GPU's kernels hold is the device's. So are blocks that the host never touches, whose condition is false.
+  Stmt visit(const For *op) override {
+    return op->for_type == ForType::GPUBlock ? Stmt(op) : IRMutator::visit(op);
+  }
+
   Stmt visit(const Allocate *op) override {
+    if (is_const_zero(op->condition) || op->new_expr.defined()) return IRMutator::visit(op);
     int64_t bytes = static_cast<int64_t>(op->type.bytes());
     for (const Halide::Expr &extent : op->extents) {
       auto constant = as_const_int(extent);

@@ -16,11 +16,14 @@ struct Parallel {
   void *pool;
 };
 
+struct GpuCall;
+
 struct CallContext {
   const Parallel *parallel;  // NULL inside a task: loops in there run serially
   ScratchStack *scratch;
   char *workspace;  // num_threads slots; the first one holds `scratch` outside of tasks
   size_t slot_bytes;
+  GpuCall *gpu = nullptr;  // of a call on a GPU
 };
 
 }  // namespace convgrad

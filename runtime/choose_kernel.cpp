@@ -86,6 +86,10 @@ bool row_applies(const Row &row, const Kernel &kernel, const Normalized &problem
     reason->append("its target is %s, asked for was %s", target.name, choice.target->name);
     return false;
   }
+  if (choice.target == nullptr && target.device != DeviceKind::CPU) {
+    reason->append("its target %s is a GPU's, which are used only when asked for by name", target.name);
+    return false;
+  }
   if (choice.target == nullptr && target.priority == 0) {
     reason->append("its target %s is used only when asked for by name", target.name);
     return false;
@@ -109,7 +113,8 @@ void explain_nothing(const KernelTable &table, const Machine &machine, const Cho
   Text lacking;
   for (size_t i = 0; i < table.row_count; ++i) {
     const Target &target = *table.kernels[table.rows[i].kernel].target;
-    if (choice.target != nullptr ? choice.target != &target : target.priority == 0) continue;
+    const bool unasked = target.priority == 0 || target.device != DeviceKind::CPU;
+    if (choice.target != nullptr ? choice.target != &target : unasked) continue;
     lacking.clear();  // the last row's is the lowest target
     if (usable(target, machine, &lacking)) {
       reason->append("no kernel of this build takes the problem");

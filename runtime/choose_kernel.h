@@ -10,7 +10,7 @@ namespace convgrad {
 
 // What a context asks for.
 struct Choice {
-  const Target *target;  // NULL: the best that the machine can run
+  const Target *target;  // NULL: the best that the CPU can run
   const char *kernel;    // NULL: by the table's rows
   bool strict;           // only kernels that keep the error bound of direct summation
 };
@@ -24,7 +24,8 @@ struct RowObserver {
 // Whether the kernel can compute the problem, whatever its rows prefer. False: `reason` says why not.
 bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason);
 
-// Whether the machine can run the target's code. False: `reason` names what it lacks.
+// Whether the CPU can run the target's code. False: `reason` names what it lacks. (A GPU's is known to when a context
+// is made.)
 bool usable(const Target &target, const Machine &machine, Text *reason);
 
 // NULL: no kernel, and `reason` says why.

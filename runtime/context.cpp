@@ -10,6 +10,8 @@
 #include <cstring>
 #include <new>
 
+#include "build_targets.h"
+#include "gpu/gpu.h"
 #include "kernel_list.h"
 #include "last_error.h"
 #include "targets.h"
@@ -76,22 +78,48 @@ convgrad_status check_usable(const char *what, const char *name, const Target &t
   return fail(CONVGRAD_UNSUPPORTED, "context_create: %s is \"%s\", but %s", what, name, reason.c_str());
 }
 
-convgrad_status choose_target(const convgrad_context_options &options, Choice *choice) {
+// Opens the device of a GPU target. `any`: of the best target of that kind that has one; CPU: of the choice's.
+convgrad_status open_device(const convgrad_context_options &options, const char *what, const char *name, DeviceKind any,
+                            Choice *choice, Gpu **gpu) {
+  if (choice->target == nullptr || choice->target->device == DeviceKind::CPU) {
+    if (options.device == nullptr && options.queue == nullptr) return CONVGRAD_OK;
+    return fail(CONVGRAD_INVALID_ARGUMENT,
+                "context_create: options.%s is %p, expected NULL because the context's target is a CPU, not a GPU "
+                "asked for by name",
+                options.device != nullptr ? "device" : "queue",
+                options.device != nullptr ? options.device : options.queue);
+  }
+  Text reason;
+  convgrad_status status = CONVGRAD_UNSUPPORTED;
+  if constexpr (kHasGpu) {
+    for (size_t i = 1; status == CONVGRAD_UNSUPPORTED && choice->target != nullptr; ++i) {
+      reason.clear();
+      status = open_gpu(*choice->target, options.device, options.queue, gpu, &reason);
+      if (status == CONVGRAD_UNSUPPORTED) choice->target = any == DeviceKind::CPU ? nullptr : target_of_device(any, i);
+    }
+  }
+  if (status == CONVGRAD_OK) return status;
+  return fail(status, "context_create: %s is \"%s\", but %s", what, name, reason.c_str());
+}
+
+convgrad_status choose_target(const convgrad_context_options &options, Choice *choice, Gpu **gpu) {
   const char *name = options.target;
   const char *what = "options.target";
   if (name == nullptr && options.kernel == nullptr) {
     name = environment("CONVGRAD_TARGET");
     what = "the environment's CONVGRAD_TARGET";
   }
+  DeviceKind any = DeviceKind::CPU;  // whose targets are all meant by the name
   if (name != nullptr) {
-    choice->target = find_target(name);
+    any = device_named(name);
+    choice->target = any == DeviceKind::CPU ? find_target(name) : target_of_device(any, 0);
     if (choice->target == nullptr) {
       return fail(CONVGRAD_INVALID_ARGUMENT, "context_create: %s is \"%s\", expected a target of this build: %s", what,
                   name, target_names().c_str());
     }
     if (convgrad_status status = check_usable(what, name, *choice->target)) return status;
   }
-  if (options.kernel == nullptr) return CONVGRAD_OK;
+  if (options.kernel == nullptr) return open_device(options, what, name, any, choice, gpu);
 
   const ListedKernel *kernel = find_kernel(options.kernel);
   if (kernel == nullptr) {
@@ -100,10 +128,11 @@ convgrad_status choose_target(const convgrad_context_options &options, Choice *c
                 "(convgrad_kernel_at lists them)",
                 options.kernel);
   }
-  if (choice->target != nullptr && choice->target != kernel->target) {
+  const bool fits = any == DeviceKind::CPU ? choice->target == kernel->target : any == kernel->target->device;
+  if (choice->target != nullptr && !fits) {
     return fail(CONVGRAD_INVALID_ARGUMENT,
                 "context_create: options.kernel is \"%s\", a kernel of target %s, expected one of options.target, %s",
-                kernel->name, kernel->target->name, choice->target->name);
+                kernel->name, kernel->target->name, name);
   }
   if (choice->strict && !kernel->strict_ok) {
     return fail(CONVGRAD_INVALID_ARGUMENT,
@@ -111,7 +140,9 @@ convgrad_status choose_target(const convgrad_context_options &options, Choice *c
                 kernel->name);
   }
   choice->kernel = kernel->name;
-  return check_usable("options.kernel", kernel->name, *kernel->target);
+  if (kernel->target->device != DeviceKind::CPU) choice->target = kernel->target;
+  if (convgrad_status status = check_usable("options.kernel", kernel->name, *kernel->target)) return status;
+  return open_device(options, "options.kernel", kernel->name, DeviceKind::CPU, choice, gpu);
 }
 
 convgrad_status read_options(const convgrad_context_options *given, convgrad_context_options *options) {
@@ -139,10 +170,6 @@ convgrad_status read_options(const convgrad_context_options *given, convgrad_con
                 "context_create: options.%s is NULL, expected both allocate and release, or neither",
                 options->allocate == nullptr ? "allocate" : "release");
   }
-  if (options->device != nullptr || options->queue != nullptr) {
-    return fail(CONVGRAD_UNSUPPORTED, "context_create: options.%s is not NULL; this build has no GPU target",
-                options->device != nullptr ? "device" : "queue");
-  }
   return CONVGRAD_OK;
 }
 
@@ -156,12 +183,14 @@ convgrad_status create_context(const convgrad_context_options *given, convgrad_c
   }
   if (convgrad_status status = read_flag("CONVGRAD_VERBOSE", &settings.verbose)) return status;
   if (convgrad_status status = choose_threads(options, &settings.parallel.num_threads)) return status;
-  if (convgrad_status status = choose_target(options, &settings.choice)) return status;
   settings.memory = {options.allocate, options.release, options.memory};
+  if (convgrad_status status = choose_target(options, &settings.choice, &settings.gpu)) return status;
 
   Text reason;
   void *block = allocate(settings.memory, sizeof(convgrad_context), alignof(convgrad_context), &reason);
-  if (block != nullptr && options.parallel_for != nullptr) {
+  if (settings.gpu != nullptr) {
+    // A GPU has threads of its own.
+  } else if (block != nullptr && options.parallel_for != nullptr) {
     settings.parallel.parallel_for = options.parallel_for;
     settings.parallel.pool = options.pool;
   } else if (block != nullptr && settings.parallel.num_threads > 1) {
@@ -174,6 +203,7 @@ convgrad_status create_context(const convgrad_context_options *given, convgrad_c
     }
   }
   if (block == nullptr) {
+    release(settings);
     return fail(CONVGRAD_OUT_OF_MEMORY, "context_create: %s of a context and its threads", reason.c_str());
   }
   *context = new (block) convgrad_context{settings};
@@ -208,6 +238,16 @@ bool make_default_context(pid_t self) {
 }
 
 }  // namespace
+
+void retain(const Settings &settings) {
+  retain_thread_pool(settings.threads);
+  if constexpr (kHasGpu) retain_gpu(settings.gpu);
+}
+
+void release(const Settings &settings) {
+  release_thread_pool(settings.threads);
+  if constexpr (kHasGpu) release_gpu(settings.gpu);
+}
 
 const Settings *settings_of(const convgrad_context *context, convgrad_status *status) {
   if (context != nullptr) return &context->settings;
@@ -244,5 +284,5 @@ void convgrad_context_destroy(convgrad_context *context) {
   const convgrad::Settings settings = context->settings;
   context->~convgrad_context();
   convgrad::release(settings.memory, context);
-  convgrad::release_thread_pool(settings.threads);
+  convgrad::release(settings);
 }

@@ -6,6 +6,7 @@
 
 #include "build_targets.h"
 #include "choose_kernel.h"
+#include "gpu/gpu.h"
 #include "hardware.h"
 
 namespace convgrad {
@@ -32,14 +33,29 @@ constexpr ListedKernel kListed[] = {
 constexpr size_t kCount = sizeof kListed / sizeof kListed[0];
 
 convgrad_kernel_info infos[kCount];
-pthread_once_t infos_once = PTHREAD_ONCE_INIT;
+pthread_once_t infos_once = PTHREAD_ONCE_INIT, gpu_infos_once = PTHREAD_ONCE_INIT;
+
+bool is_gpu(const ListedKernel &kernel) { return kernel.target->device != DeviceKind::CPU; }
 
 void make_infos() {
   for (size_t i = 0; i < kCount; ++i) {
     const ListedKernel &kernel = kListed[i];
     Text ignored;
-    const bool runs = usable(*kernel.target, this_machine(), &ignored);
+    const bool runs = !is_gpu(kernel) && usable(*kernel.target, this_machine(), &ignored);
     infos[i] = {kernel.name, kernel.target->name, kernel.algorithm, kernel.op, kernel.dtype, runs ? 1 : 0, 0};
+  }
+}
+
+// When a GPU's kernel is first asked for: drivers take their time to start.
+void find_gpus() {
+  if constexpr (kHasGpu) {
+    for (size_t i = 0; i < kCount; ++i) {
+      if (!is_gpu(kListed[i])) continue;
+      size_t same = 0;
+      while (kListed[same].target != kListed[i].target) ++same;
+      Text ignored;
+      infos[i].usable_here = same < i ? infos[same].usable_here : gpu_usable(*kListed[i].target, &ignored);
+    }
   }
 }
 
@@ -59,5 +75,6 @@ size_t convgrad_kernel_count(void) { return convgrad::kCount; }
 const convgrad_kernel_info *convgrad_kernel_at(size_t index) {
   if (index >= convgrad::kCount) return nullptr;
   pthread_once(&convgrad::infos_once, convgrad::make_infos);
+  if (convgrad::is_gpu(convgrad::kListed[index])) pthread_once(&convgrad::gpu_infos_once, convgrad::find_gpus);
   return &convgrad::infos[index];
 }

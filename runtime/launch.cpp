@@ -15,13 +15,25 @@ halide_type_t halide_type(convgrad_dtype dtype) {
 // A halide_buffer_t over a view, without a copy. Its coordinates start at `min`.
 class Buffer {
  public:
-  void set(convgrad_dtype dtype, char *first, const View &view, int64_t min1, int64_t min2) {
+  void set(const Kernel &kernel, const Place &first, const View &view, int64_t min1, int64_t min2) {
     const int64_t min[4] = {0, min1, min2, 0};
+    const int64_t bytes = first.offset + view.offset * dtype_size(kernel.dtype);
     raw_ = halide_buffer_t();
-    raw_.type = halide_type(dtype);
+    raw_.type = halide_type(kernel.dtype);
     raw_.dimensions = 4;
     raw_.dim = dimensions_;
-    raw_.host = reinterpret_cast<uint8_t *>(first + view.offset * dtype_size(dtype));
+    switch (kernel.target->device) {
+      case DeviceKind::CPU:
+        raw_.host = reinterpret_cast<uint8_t *>(first.memory) + bytes;
+        break;
+      case DeviceKind::CUDA:
+        raw_.device = first.memory + static_cast<uint64_t>(bytes);
+        break;
+      case DeviceKind::OPENCL:
+        raw_.device = first.memory;  // a cl_mem has no address: the kernel adds the offset
+        offset_ = static_cast<int32_t>(bytes / dtype_size(kernel.dtype));
+        break;
+    }
     for (int i = 0; i < 4; ++i) {
       // A dimension of one element needs no stride, and the caller's may not fit.
       const int64_t stride = view.size[i] > 1 ? view.stride[i] : i == 0 ? 1 : 0;
@@ -32,10 +44,28 @@ class Buffer {
     }
   }
   halide_buffer_t *raw() { return &raw_; }
+  int32_t *offset() { return &offset_; }
 
  private:
   halide_dimension_t dimensions_[4];
   halide_buffer_t raw_;
+  int32_t offset_ = 0;
+};
+
+// What a kernel is called with: the call's context, operands, numbers, the buffers' offsets where it takes them, results.
+class Arguments {
+ public:
+  explicit Arguments(CallContext *context) : context_(context) { add(&context_); }
+  void add(void *argument) { values_[count_++] = argument; }
+  void add_offset(const Kernel &kernel, Buffer *buffer) {
+    if (kernel.target->device == DeviceKind::OPENCL) add(buffer->offset());
+  }
+  void **values() { return values_; }
+
+ private:
+  void *context_;
+  void *values_[1 + 2 + 4 + 2 + 2 * kMaxPhases];
+  int count_ = 0;
 };
 
 View shifted(View view, int64_t elements) {
@@ -49,24 +79,27 @@ int64_t stride_for(const Kernel &kernel, const Axis &axis, int i) {
 }
 
 // conv2d and backprop_filter: two operands, steps over the input, a result.
-int launch_forward(const Kernel &kernel, const Normalized &problem, const View view[3], char *const first[3],
+int launch_forward(const Kernel &kernel, const Normalized &problem, const View view[3], const Place first[3],
                    CallContext *context) {
   Buffer in, filter, out;
-  in.set(problem.dtype, first[INPUT], view[INPUT], static_cast<int64_t>(problem.axis[WIDTH].before),
+  in.set(kernel, first[INPUT], view[INPUT], static_cast<int64_t>(problem.axis[WIDTH].before),
          static_cast<int64_t>(problem.axis[HEIGHT].before));
-  filter.set(problem.dtype, first[FILTER], view[FILTER], 0, 0);
-  out.set(problem.dtype, first[OUTPUT], view[OUTPUT], 0, 0);
+  filter.set(kernel, first[FILTER], view[FILTER], 0, 0);
+  out.set(kernel, first[OUTPUT], view[OUTPUT], 0, 0);
   int32_t stride[2], dilation[2];
   for (int i = 0; i < 2; ++i) {
     stride[i] = static_cast<int32_t>(stride_for(kernel, problem.axis[i], i));
     dilation[i] = static_cast<int32_t>(problem.axis[i].dilation);
   }
   const bool is_conv2d = problem.op == CONVGRAD_OP_CONV2D;
-  void *user_context = context;
-  void *arguments[] = {
-      &user_context,    in.raw(),          is_conv2d ? filter.raw() : out.raw(), &stride[WIDTH], &stride[HEIGHT],
-      &dilation[WIDTH], &dilation[HEIGHT], is_conv2d ? out.raw() : filter.raw()};
-  return kernel.run(arguments);
+  Buffer *const buffers[3] = {&in, is_conv2d ? &filter : &out, is_conv2d ? &out : &filter};
+  Arguments arguments(context);
+  arguments.add(buffers[0]->raw());
+  arguments.add(buffers[1]->raw());
+  for (int32_t *number : {&stride[WIDTH], &stride[HEIGHT], &dilation[WIDTH], &dilation[HEIGHT]}) arguments.add(number);
+  for (Buffer *buffer : buffers) arguments.add_offset(kernel, buffer);
+  arguments.add(buffers[2]->raw());
+  return kernel.run(arguments.values());
 }
 
 // The rows of one phase along one axis of an input's view.
@@ -77,8 +110,22 @@ void take_rows(View *view, int axis, int64_t first_row, int64_t rows, int64_t st
   if (rows > 1) view->stride[dimension] *= step;
 }
 
+int run_backprop_input(const Kernel &kernel, Buffer *filter, Buffer *out, int32_t dilation[2], Buffer *in, int phases,
+                       CallContext *context) {
+  Arguments arguments(context);
+  arguments.add(filter->raw());
+  arguments.add(out->raw());
+  arguments.add(&dilation[WIDTH]);
+  arguments.add(&dilation[HEIGHT]);
+  arguments.add_offset(kernel, filter);
+  arguments.add_offset(kernel, out);
+  for (int phase = 0; phase < phases; ++phase) arguments.add_offset(kernel, &in[phase]);
+  for (int phase = 0; phase < phases; ++phase) arguments.add(in[phase].raw());
+  return kernel.run(arguments.values());
+}
+
 // A kernel for a fixed stride writes all phases of the input's gradient in one call.
-int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const View view[3], char *const first[3],
+int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const View view[3], const Place first[3],
                         CallContext *context) {
   Axis axis[2] = {problem.axis[HEIGHT], problem.axis[WIDTH]};
   int32_t dilation[2];
@@ -87,10 +134,8 @@ int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const V
     dilation[i] = static_cast<int32_t>(axis[i].dilation);
   }
   Buffer filter, out, in[kMaxPhases];
-  filter.set(problem.dtype, first[FILTER], view[FILTER], 0, 0);
-  out.set(problem.dtype, first[OUTPUT], view[OUTPUT], 0, 0);
-  void *user_context = context;
-  void *arguments[5 + kMaxPhases] = {&user_context, filter.raw(), out.raw(), &dilation[WIDTH], &dilation[HEIGHT]};
+  filter.set(kernel, first[FILTER], view[FILTER], 0, 0);
+  out.set(kernel, first[OUTPUT], view[OUTPUT], 0, 0);
   int phase = 0;
   for (int a = 0; a < kernel.stride[HEIGHT]; ++a) {
     for (int b = 0; b < kernel.stride[WIDTH]; ++b, ++phase) {
@@ -99,18 +144,17 @@ int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const V
       View part = view[INPUT];
       take_rows(&part, HEIGHT, rows.first_row, rows.rows, kernel.stride[HEIGHT]);
       take_rows(&part, WIDTH, columns.first_row, columns.rows, kernel.stride[WIDTH]);
-      in[phase].set(problem.dtype, first[INPUT], part, columns.min, rows.min);
-      arguments[5 + phase] = in[phase].raw();
+      in[phase].set(kernel, first[INPUT], part, columns.min, rows.min);
     }
   }
-  return kernel.run(arguments);
+  return run_backprop_input(kernel, &filter, &out, dilation, in, phase, context);
 }
 
 // A kernel for any stride computes one phase a call, each a problem of stride 1.
-int launch_phases(const Kernel &kernel, const Normalized &problem, const View view[3], char *const first[3],
+int launch_phases(const Kernel &kernel, const Normalized &problem, const View view[3], const Place first[3],
                   CallContext *context) {
   Buffer filter, out, in;
-  out.set(problem.dtype, first[OUTPUT], view[OUTPUT], 0, 0);
+  out.set(kernel, first[OUTPUT], view[OUTPUT], 0, 0);
   for (int64_t i = 0; i < phase_count(problem.axis[HEIGHT]); ++i) {
     const Phase rows = phase_at(problem.axis[HEIGHT], i);
     if (rows.rows == 0) continue;
@@ -129,11 +173,9 @@ int launch_phases(const Kernel &kernel, const Normalized &problem, const View vi
         if (phase[k].taps > 1) taps.stride[dimension] *= phase[k].tap_step;
         dilation[k] = static_cast<int32_t>(phase[k].dilation);
       }
-      filter.set(problem.dtype, first[FILTER], taps, 0, 0);
-      in.set(problem.dtype, first[INPUT], part, columns.min, rows.min);
-      void *user_context = context;
-      void *arguments[] = {&user_context, filter.raw(), out.raw(), &dilation[WIDTH], &dilation[HEIGHT], in.raw()};
-      if (const int error = kernel.run(arguments)) return error;
+      filter.set(kernel, first[FILTER], taps, 0, 0);
+      in.set(kernel, first[INPUT], part, columns.min, rows.min);
+      if (const int error = run_backprop_input(kernel, &filter, &out, dilation, &in, 1, context)) return error;
     }
   }
   return 0;
@@ -141,31 +183,33 @@ int launch_phases(const Kernel &kernel, const Normalized &problem, const View vi
 
 }  // namespace
 
-void fill_zeros(char *first, const int64_t size[4], const int64_t stride[4], int64_t element_bytes) {
+Runs runs_of(const int64_t size[4], const int64_t stride[4], int64_t element_bytes) {
   int order[4];  // the innermost loop walks forward
   order_by_stride(stride, order);
-  int64_t extent[4] = {1, 1, 1, 1}, step[4] = {0, 0, 0, 0};
+  Runs runs = {static_cast<size_t>(element_bytes), {1, 1, 1, 1}, {0, 0, 0, 0}};
   int dimensions = 0;
   for (int i : order) {
-    if (size[i] == 0) return;
+    if (size[i] == 0) return {0, {0, 0, 0, 0}, {0, 0, 0, 0}};
     if (size[i] == 1) continue;
-    if (dimensions > 0 && stride[i] == extent[dimensions - 1] * step[dimensions - 1]) {
-      extent[dimensions - 1] *= size[i];  // continues the one before
+    const int64_t step = stride[i] * element_bytes;
+    if (dimensions == 0 && step == static_cast<int64_t>(runs.bytes)) {
+      runs.bytes *= static_cast<size_t>(size[i]);
+    } else if (dimensions > 0 && step == runs.extent[dimensions - 1] * runs.step[dimensions - 1]) {
+      runs.extent[dimensions - 1] *= size[i];  // continues the one before
     } else {
-      extent[dimensions] = size[i];
-      step[dimensions++] = stride[i];
+      runs.extent[dimensions] = size[i];
+      runs.step[dimensions++] = step;
     }
   }
-  const size_t run = static_cast<size_t>(step[0] <= 1 ? extent[0] * element_bytes : element_bytes);
-  const int64_t runs = step[0] <= 1 ? 1 : extent[0];
-  for (int64_t i3 = 0; i3 < extent[3]; ++i3) {
-    for (int64_t i2 = 0; i2 < extent[2]; ++i2) {
-      for (int64_t i1 = 0; i1 < extent[1]; ++i1) {
-        char *row = first + (i3 * step[3] + i2 * step[2] + i1 * step[1]) * element_bytes;
-        for (int64_t i0 = 0; i0 < runs; ++i0) memset(row + i0 * step[0] * element_bytes, 0, run);
-      }
-    }
-  }
+  return runs;
+}
+
+void fill_zeros(char *first, const int64_t size[4], const int64_t stride[4], int64_t element_bytes) {
+  const Runs runs = runs_of(size, stride, element_bytes);
+  for_each_run(runs, [&](int64_t offset) {
+    memset(first + offset, 0, runs.bytes);
+    return 0;
+  });
 }
 
 bool leaves_gaps(const Kernel &kernel, const Normalized &problem) {
@@ -173,7 +217,7 @@ bool leaves_gaps(const Kernel &kernel, const Normalized &problem) {
          (phases_leave_rows(problem.axis[HEIGHT]) || phases_leave_rows(problem.axis[WIDTH]));
 }
 
-int launch(const Kernel &kernel, const Normalized &problem, char *const first[3], CallContext *context) {
+int launch(const Kernel &kernel, const Normalized &problem, const Place first[3], CallContext *context) {
   for (int64_t group = 0; group < problem.groups; ++group) {
     View view[3];
     for (int role = 0; role < 3; ++role) {

@@ -46,7 +46,7 @@ convgrad_status convgrad_plan_create(const convgrad_context *ctx, convgrad_op op
   Text reason;
   void *block = allocate(settings->memory, sizeof(convgrad_plan), alignof(convgrad_plan), &reason);
   if (block == nullptr) return fail(CONVGRAD_OUT_OF_MEMORY, "plan_create: %s of a plan", reason.c_str());
-  retain_thread_pool(settings->threads);
+  retain(*settings);
   *plan = new (block) convgrad_plan{call};
   return CONVGRAD_OK;
 }
@@ -71,5 +71,5 @@ void convgrad_plan_destroy(convgrad_plan *plan) {
   const convgrad::Settings settings = plan->call.settings;
   plan->~convgrad_plan();
   convgrad::release(settings.memory, plan);
-  convgrad::release_thread_pool(settings.threads);
+  convgrad::release(settings);
 }

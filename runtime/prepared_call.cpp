@@ -2,6 +2,10 @@
 
 #include <cstdio>
 
+#include <limits>
+
+#include "build_targets.h"
+#include "gpu/gpu.h"
 #include "last_error.h"
 #include "launch.h"
 #include "validate.h"
@@ -50,14 +54,57 @@ size_t slot_size(const Kernel &kernel) {
   return (kernel.scratch_bytes + kLine - 1) / kLine * kLine;
 }
 
+convgrad_memory memory_of(const Settings &settings) {
+  if (settings.gpu == nullptr) return CONVGRAD_HOST;
+  return settings.choice.target->device == DeviceKind::CUDA ? CONVGRAD_CUDA : CONVGRAD_OPENCL;
+}
+
+// As a GPU gets a copy of it: without what lies between its elements, which is not ours to read or to write. Elements
+// that overlap are left as they are.
+Tensor packed(const Tensor &tensor, int64_t element_bytes) {
+  Tensor result = tensor;
+  result.byte_offset = 0;
+  int order[4];
+  order_by_stride(tensor.stride, order);
+  Wide bytes = element_bytes;
+  for (int i : order) {
+    result.stride[i] = static_cast<int64_t>(bytes / element_bytes);
+    bytes *= tensor.size[i];
+    if (bytes >= tensor.span) return tensor;
+  }
+  result.span = static_cast<int64_t>(bytes);
+  return result;
+}
+
+// Kernels for OpenCL take a tensor's place in its cl_mem as an int32. False: `reason` says what is too far in.
+bool offsets_fit_int32(const PreparedCall &call, Text *reason) {
+  for (int role = 0; role < 3; ++role) {
+    const Tensor &tensor = call.problem.tensor[role];
+    const Wide end = (Wide{tensor.byte_offset} + tensor.span) / dtype_size(call.problem.dtype);
+    if (tensor.memory != CONVGRAD_OPENCL || end <= std::numeric_limits<int32_t>::max()) continue;
+    reason->append("%s ends %lld elements behind the start of its cl_mem, kernels take at most %d",
+                   call.op->argument_of(static_cast<Role>(role)), static_cast<long long>(end),
+                   std::numeric_limits<int32_t>::max());
+    return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 convgrad_status prepare_call(const Op &op, const Settings &settings, const convgrad_conv2d_attrs *attrs,
                              const convgrad_tensor *const tensors[3], PreparedCall *call) {
-  if (convgrad_status status = validate_problem(op.info, attrs, tensors, &call->problem)) return status;
+  const convgrad_memory memory = memory_of(settings);
+  if (convgrad_status status = validate_problem(op.info, memory, attrs, tensors, &call->problem)) return status;
   call->op = &op.info;
   call->settings = settings;
-  call->normalized = normalize(call->problem);
+  Problem seen = call->problem;
+  for (Tensor &tensor : seen.tensor) {
+    const bool copied = memory != CONVGRAD_HOST && tensor.memory == CONVGRAD_HOST;
+    if (copied && tensor.span > 0) tensor = packed(tensor, dtype_size(seen.dtype));
+  }
+  for (int role = 0; role < 3; ++role) call->seen[role] = seen.tensor[role];
+  call->normalized = normalize(seen);
   call->kernel = nullptr;
   call->fill = call->normalized.fill;
   if (call->normalized.run) {
@@ -65,11 +112,12 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
     call->kernel = choose(op, settings, call->normalized, &reason);
     if (call->kernel == nullptr && settings.choice.kernel != nullptr) {
       // A kernel for a filter of one size can take a problem whose filter would otherwise be cut to what meets input.
-      const Normalized whole = normalize(call->problem, false);
+      const Normalized whole = normalize(seen, false);
       Text ignored;
       call->kernel = choose(op, settings, whole, &ignored);
       if (call->kernel != nullptr) call->normalized = whole;
     }
+    if (call->kernel != nullptr && !offsets_fit_int32(*call, &reason)) call->kernel = nullptr;
     if (call->kernel == nullptr) return fail(CONVGRAD_UNSUPPORTED, "%s: %s", op.info.name, reason.c_str());
     call->fill = call->normalized.fill || leaves_gaps(*call->kernel, call->normalized);
   }
@@ -91,6 +139,13 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
   if (workspace != nullptr) {
     if (convgrad_status status = validate_workspace(*call.op, call.problem, data, workspace, bytes)) return status;
   }
+  if constexpr (kHasGpu) {
+    const bool is_host_fill =
+        call.kernel == nullptr && call.problem.tensor[call.op->result()].memory == CONVGRAD_HOST;
+    if (call.settings.gpu != nullptr && !is_host_fill && (call.kernel != nullptr || call.fill)) {
+      return run_on_gpu(call, data);
+    }
+  }
   void *allocated = nullptr;
   if (workspace == nullptr && bytes > 0) {
     Text reason;
@@ -105,15 +160,15 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
     workspace = allocated;
   }
 
-  char *first[3];
+  Place first[3];
   for (int i = 0; i < 3; ++i) {
     const Tensor &tensor = call.problem.tensor[call.op->role[i]];
     first[call.op->role[i]] =
-        tensor.span == 0 ? nullptr : static_cast<char *>(const_cast<void *>(data[i])) + tensor.byte_offset;
+        host_place(tensor.span == 0 ? nullptr : static_cast<const char *>(data[i]) + tensor.byte_offset);
   }
   if (call.fill) {
     const Tensor &result = call.problem.tensor[call.op->result()];
-    fill_zeros(first[call.op->result()], result.size, result.stride, dtype_size(call.problem.dtype));
+    fill_zeros(reinterpret_cast<char *>(first[call.op->result()].memory), result.size, result.stride, dtype_size(call.problem.dtype));
   }
   int error = 0;
   if (call.kernel != nullptr) {

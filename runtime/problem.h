@@ -60,6 +60,7 @@ struct Tensor {
   int64_t size[4];
   int64_t stride[4];  // in elements
   int64_t byte_offset;
+  convgrad_memory memory;
   int64_t span;  // bytes from the first element's to behind the last one's; 0: no elements
 };
 

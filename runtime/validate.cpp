@@ -130,17 +130,20 @@ convgrad_status validate_tensor(const OpInfo &op, const char *argument, Role rol
     tensor->stride[i] = strides[dimensions[i]];
   }
   tensor->byte_offset = given.byte_offset;
+  tensor->memory = given.memory;
   tensor->span = static_cast<int64_t>(span * dtype_size(given.dtype));
   return CONVGRAD_OK;
 }
 
 // What the call asks for rightly but nothing in this build can do.
-convgrad_status validate_support(const OpInfo &op, const convgrad_conv2d_attrs &attrs,
+convgrad_status validate_support(const OpInfo &op, convgrad_memory memory, const convgrad_conv2d_attrs &attrs,
                                  const convgrad_tensor *const tensors[3]) {
+  static const char *const kMemories[] = {"host", "CUDA", "OpenCL"};
   for (int i = 0; i < 3; ++i) {
-    if (tensors[i]->memory != CONVGRAD_HOST) {
-      return fail(CONVGRAD_UNSUPPORTED, "%s: %s is in %s memory; this build has kernels for host memory only", op.name,
-                  op.argument[i], tensors[i]->memory == CONVGRAD_CUDA ? "CUDA" : "OpenCL");
+    if (tensors[i]->memory != CONVGRAD_HOST && tensors[i]->memory != memory) {
+      return fail(CONVGRAD_UNSUPPORTED, "%s: %s is in %s memory; the context takes tensors in host%s%s memory only",
+                  op.name, op.argument[i], kMemories[tensors[i]->memory], memory == CONVGRAD_HOST ? "" : " and ",
+                  memory == CONVGRAD_HOST ? "" : kMemories[memory]);
     }
   }
   if (tensors[0]->dtype != CONVGRAD_FLOAT32) {
@@ -293,7 +296,7 @@ convgrad_status infer_output_shape(const OpInfo &op, const convgrad_conv2d_attrs
   return CONVGRAD_OK;
 }
 
-convgrad_status validate_problem(const OpInfo &op, const convgrad_conv2d_attrs *attrs,
+convgrad_status validate_problem(const OpInfo &op, convgrad_memory memory, const convgrad_conv2d_attrs *attrs,
                                  const convgrad_tensor *const tensors[3], Problem *problem) {
   convgrad_conv2d_attrs full;
   if (convgrad_status status = validate_attrs(op, attrs, &full)) return status;
@@ -327,7 +330,7 @@ convgrad_status validate_problem(const OpInfo &op, const convgrad_conv2d_attrs *
                 shape_text(expected).c_str(), op.argument_of(INPUT), shape_text(by_role[INPUT]->shape).c_str(),
                 op.argument_of(FILTER), shape_text(by_role[FILTER]->shape).c_str(), attrs_text(full).c_str());
   }
-  return validate_support(op, full, tensors);
+  return validate_support(op, memory, full, tensors);
 }
 
 convgrad_status validate_pointers(const OpInfo &op, const Problem &problem, const void *const data[3]) {
@@ -340,8 +343,9 @@ convgrad_status validate_pointers(const OpInfo &op, const Problem &problem, cons
       return fail(CONVGRAD_INVALID_ARGUMENT, "%s: %s has NULL data, expected a pointer to its elements", op.name,
                   op.argument[i]);
     }
-    if (__builtin_add_overflow(reinterpret_cast<uintptr_t>(data[i]), static_cast<uint64_t>(tensor.byte_offset),
-                               &begin[i]) ||
+    // Of a cl_mem only the offset counts, and its size is the driver's to know.
+    const uintptr_t address = tensor.memory == CONVGRAD_OPENCL ? 0 : reinterpret_cast<uintptr_t>(data[i]);
+    if (__builtin_add_overflow(address, static_cast<uint64_t>(tensor.byte_offset), &begin[i]) ||
         __builtin_add_overflow(begin[i], static_cast<uint64_t>(tensor.span), &end[i])) {
       return fail(CONVGRAD_INVALID_ARGUMENT,
                   "%s: %s has data %p and byte_offset %lld, expected its %lld bytes within the address space", op.name,
@@ -356,7 +360,9 @@ convgrad_status validate_pointers(const OpInfo &op, const Problem &problem, cons
                   static_cast<long long>(dtype_size(problem.dtype)));
     }
   }
+  const convgrad_memory memory = problem.tensor[op.result()].memory;
   for (int i = 0; i < 2; ++i) {
+    if (memory == CONVGRAD_OPENCL || problem.tensor[op.role[i]].memory != memory) continue;
     if (begin[i] < end[2] && begin[2] < end[i]) {
       return fail(CONVGRAD_INVALID_ARGUMENT,
                   "%s: %s (%p, %lld bytes) overlaps %s (%p, %lld bytes), expected a result apart from its operands",
@@ -383,7 +389,7 @@ convgrad_status validate_workspace(const OpInfo &op, const Problem &problem, con
   for (int i = 0; i < 3; ++i) {
     const Tensor &tensor = problem.tensor[op.role[i]];
     const uintptr_t first = reinterpret_cast<uintptr_t>(data[i]) + static_cast<uint64_t>(tensor.byte_offset);
-    if (begin < end && tensor.span > 0 && begin < first + static_cast<uint64_t>(tensor.span) && first < end) {
+    if (begin < end && tensor.memory == CONVGRAD_HOST && tensor.span > 0 && begin < first + static_cast<uint64_t>(tensor.span) && first < end) {
       return fail(CONVGRAD_INVALID_ARGUMENT,
                   "%s: workspace (%p, %zu bytes) overlaps %s (%p, %lld bytes), expected memory of its own", op.name,
                   workspace, bytes, op.argument[i], reinterpret_cast<void *>(first),

@@ -22,11 +22,12 @@ convgrad_status validate_shape(const OpInfo &op, const char *argument, const int
 convgrad_status infer_output_shape(const OpInfo &op, const convgrad_conv2d_attrs &attrs, const int64_t input_shape[4],
                                    const int64_t filter_shape[4], int64_t output_shape[4], Problem *problem);
 
-// Everything but the data pointers. `tensors` are in the order of the op's arguments.
-convgrad_status validate_problem(const OpInfo &op, const convgrad_conv2d_attrs *attrs,
+// Everything but the data pointers. `tensors` are in the order of the op's arguments. `memory` is what kernels may use
+// beside the host's; HOST: nothing.
+convgrad_status validate_problem(const OpInfo &op, convgrad_memory memory, const convgrad_conv2d_attrs *attrs,
                                  const convgrad_tensor *const tensors[3], Problem *problem);
 
-// NULL, alignment and overlap. `data` is in the order of the op's arguments, without byte offsets.
+// NULL, alignment and overlap, as far as the values tell (a cl_mem is no address). `data` is in the order of the op's arguments, without byte offsets.
 convgrad_status validate_pointers(const OpInfo &op, const Problem &problem, const void *const data[3]);
 
 // Alignment of a workspace that is not NULL, and that it is apart from the tensors, whose pointers are valid.

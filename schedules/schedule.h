@@ -36,7 +36,12 @@ struct ImageStages {
   bool panel_of_one_tap = false;
   // How many columns (rows) of image_panel so many columns (rows) of the result read.
   std::function<int(int)> panel_width, panel_height;
-  // Where any memory layout is accepted: whether channels happen to be contiguous. Undefined where they always are.
+  // How many taps filter_panel has; 0: known only at run time.
+  int taps = 0;
+  // Whether the filter's memory runs along the reduced channels (and not along the result's).
+  bool filter_rows_are_reduced = false;
+  // When channels are worth a vector's load: on a CPU where any memory layout is accepted and they happen to be contiguous,
+  // on a GPU where they also come in whole vectors. Undefined: always, or never for a filter whose rows are reduced.
   Halide::Expr filter_contiguous, image_contiguous;
 };
 
@@ -52,6 +57,13 @@ struct FilterStages {
   bool panel_of_one_tap = false;                      // as in ImageStages
   std::function<int(int)> panel_width, panel_height;  // of input_panel, for so many output columns (rows)
   Halide::Expr input_contiguous, gradient_contiguous;
+
+  // On a GPU the reduction is (column, row, panel) of one part of the pixels; sum and partial, which holds it, have part
+  // as a fifth dimension, and total adds up the parts for the result.
+  Halide::Func partial, total;
+  Halide::Var part;
+  Halide::RDom all_parts;
+  int taps_x = 1;  // how many columns of the filter a block computes: all of a direct algorithm's
 };
 
 // Schedules for CPUs: register tiles over packed panels, tasks of independent tiles of the result. All scratch is on
@@ -61,6 +73,11 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
 
 // A result that is zero everywhere, such as a phase of backprop_input that no filter tap reaches.
 void schedule_zeros_on_cpu(Halide::Func result, int lanes);
+
+// Schedules for GPUs, the same for CUDA and OpenCL: blocks of the result, threads of register tiles.
+void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams &params);
+void schedule_filter_on_gpu(const FilterStages &stages, const FilterScheduleParams &params);
+void schedule_zeros_on_gpu(Halide::Func result);
 
 }  // namespace convgrad
 

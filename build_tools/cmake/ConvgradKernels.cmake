@@ -8,7 +8,8 @@ if(CONVGRAD_HALIDE_OS STREQUAL darwin)
 endif()
 
 # convgrad_add_tables(<name> TARGETS <target>... [HARDWARE <hardware>...])
-# Defines in the caller CONVGRAD_<name>_TABLE_DIR (tables to include), _OBJECTS (kernel objects) and _KERNELS (names).
+# Defines in the caller CONVGRAD_<name>_TABLE_DIR (tables to include), _OBJECTS (kernel objects), _KERNELS (names)
+# and _DEVICES (what they run on: CPU, CUDA, OPENCL).
 function(convgrad_add_tables name)
   cmake_parse_arguments(ARG "" "" "TARGETS;HARDWARE" ${ARGN})
   set(dir ${PROJECT_BINARY_DIR}/tables/${name})
@@ -36,10 +37,12 @@ function(convgrad_add_tables name)
       # user_context: threads and scratch are the call's own. no_bounds_query: nobody asks, and it halves the checks.
       add_custom_command(
         OUTPUT ${object} ${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
+        BYPRODUCTS ${CONVGRAD_KERNEL_DIR}/${kernel}.launches  # a GPU kernel's, for check_ptx
         COMMAND ${CONVGRAD_GENERATOR_COMMAND} -g ${${kernel}_GENERATOR} -n ${kernel} -f convgrad_kernel_${kernel}
                 -e object -o ${CONVGRAD_KERNEL_DIR}
                 target=${${kernel}_HALIDE_TARGET}-no_runtime-user_context-no_bounds_query
-                scratch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc ${${kernel}_PARAMS}
+                scratch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
+                launch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.launches ${${kernel}_PARAMS}
         DEPENDS ${CONVGRAD_GENERATOR_DEPENDS}
         COMMENT "Kernel ${kernel}"
         VERBATIM)
@@ -49,4 +52,5 @@ function(convgrad_add_tables name)
   set(CONVGRAD_${name}_TABLE_DIR ${dir} PARENT_SCOPE)
   set(CONVGRAD_${name}_OBJECTS ${objects} PARENT_SCOPE)
   set(CONVGRAD_${name}_KERNELS ${CONVGRAD_KERNELS} PARENT_SCOPE)
+  set(CONVGRAD_${name}_DEVICES ${CONVGRAD_DEVICES} PARENT_SCOPE)
 endfunction()

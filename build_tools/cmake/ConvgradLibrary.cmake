@@ -13,7 +13,12 @@ function(convgrad_add_library target)
   elseif(ARG_SHARED)
     set(type SHARED)
   endif()
-  add_library(${target} ${type} ${CONVGRAD_RUNTIME_SOURCES} ${CONVGRAD_${ARG_TABLES}_OBJECTS})
+  set(sources ${CONVGRAD_RUNTIME_SOURCES})
+  foreach(device IN LISTS CONVGRAD_${ARG_TABLES}_DEVICES)
+    list(APPEND sources ${CONVGRAD_RUNTIME_${device}_SOURCES})
+  endforeach()
+  list(REMOVE_DUPLICATES sources)
+  add_library(${target} ${type} ${sources} ${CONVGRAD_${ARG_TABLES}_OBJECTS})
   add_dependencies(${target} convgrad_kernels_${ARG_TABLES})
   set_target_properties(${target} PROPERTIES
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
@@ -30,6 +35,9 @@ function(convgrad_add_library target)
     PRIVATE ${PROJECT_SOURCE_DIR}/runtime ${CONVGRAD_${ARG_TABLES}_TABLE_DIR} ${CONVGRAD_KERNEL_DIR}
             ${CONVGRAD_HALIDE_RUNTIME_INCLUDE_DIR})
   target_link_libraries(${target} PUBLIC Threads::Threads)
+  if(NOT CONVGRAD_${ARG_TABLES}_DEVICES STREQUAL CPU)
+    target_link_libraries(${target} PUBLIC ${CMAKE_DL_LIBS})  # drivers are loaded with dlopen, which old C libraries have apart
+  endif()
   if(ARG_SANITIZERS)
     target_compile_options(${target} PUBLIC -fsanitize=${ARG_SANITIZERS} -fno-sanitize-recover=all -g)
     target_link_options(${target} PUBLIC -fsanitize=${ARG_SANITIZERS})

@@ -61,7 +61,9 @@ TEST_P(Adjoint, DotProductsAgree) {
   }
   uint64_t seed = 1;
   std::vector<std::string> lines;
-  for (const std::string &line : kProblems) lines.push_back("conv2d " + line);
+  for (size_t i = 0; i < kProblems.size(); i += static_cast<size_t>(test_options().every)) {
+    lines.push_back("conv2d " + kProblems[i]);
+  }
   for (const Problem &problem : expand_all(lines)) {
     SCOPED_TRACE(problem.to_string() + ", seed " + std::to_string(seed) + ", target " + target);
     const reference::Sizes sizes = problem.sizes();

@@ -1,4 +1,8 @@
 import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))  # convgrad_ctypes
 
 # TensorFlow's own CPU kernels: the oneDNN ones that replace them on some machines refuse other problems, and some of
 # their refusals abort the process.

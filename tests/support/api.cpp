@@ -6,6 +6,8 @@
 #include <regex>
 #include <set>
 
+#include "support/run.h"
+
 namespace convgrad::test {
 
 Context make_context(const convgrad_context_options &options) {
@@ -18,6 +20,7 @@ Context make_context(const std::string &kernel, int num_threads) {
   convgrad_context_options options = convgrad_context_options_default();
   options.num_threads = num_threads;
   options.kernel = kernel.empty() ? nullptr : kernel.c_str();
+  if (kernel.empty() && test_options().device != "cpu") options.target = test_options().device.c_str();
   return make_context(options);
 }
 
@@ -27,9 +30,20 @@ const convgrad_context *ContextCache::get(const std::string &kernel, int num_thr
   return context.get();
 }
 
+std::string device_of(const convgrad_kernel_info &kernel) {
+  const std::string target = kernel.target;
+  for (const char *device : {"cuda", "opencl"}) {
+    if (target.rfind(device, 0) == 0) return device;
+  }
+  return "cpu";
+}
+
 std::vector<const convgrad_kernel_info *> all_kernels() {
   std::vector<const convgrad_kernel_info *> kernels;
-  for (size_t i = 0; i < convgrad_kernel_count(); ++i) kernels.push_back(convgrad_kernel_at(i));
+  for (size_t i = 0; i < convgrad_kernel_count(); ++i) {
+    const convgrad_kernel_info *kernel = convgrad_kernel_at(i);
+    if (device_of(*kernel) == test_options().device) kernels.push_back(kernel);
+  }
   return kernels;
 }
 
@@ -87,7 +101,8 @@ std::optional<FixedFilter> parse_kernel_name(const convgrad_kernel_info &kernel)
 namespace {
 std::vector<FixedFilter> read_fixed_filters() {
   std::set<FixedFilter> filters;
-  for (const auto *kernel : all_kernels()) {
+  for (size_t i = 0; i < convgrad_kernel_count(); ++i) {
+    const convgrad_kernel_info *kernel = convgrad_kernel_at(i);
     const std::optional<FixedFilter> fixed = parse_kernel_name(*kernel);
     if (!fixed) {
       std::fprintf(stderr, "the kernel name %s does not say its filter and stride\n", kernel->name);

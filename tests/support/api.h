@@ -27,7 +27,7 @@ using Plan = std::unique_ptr<convgrad_plan, PlanDeleter>;
 
 // Empty on failure, with the reason in convgrad_last_error().
 Context make_context(const convgrad_context_options &options);
-// kernel "": the library chooses.
+// kernel "": the library chooses, on the kind of device that is tested.
 Context make_context(const std::string &kernel, int num_threads);
 
 // Contexts that are made once per kernel and number of threads.
@@ -39,7 +39,10 @@ class ContextCache {
   std::map<std::pair<std::string, int>, Context> contexts_;
 };
 
-std::vector<const convgrad_kernel_info *> all_kernels();
+// What kernels run on: a process tests those of one kind of device, "cpu", "opencl" or "cuda".
+std::string device_of(const convgrad_kernel_info &kernel);
+
+std::vector<const convgrad_kernel_info *> all_kernels();  // of the kind of device that is tested, as all below
 std::vector<const convgrad_kernel_info *> kernels_of(convgrad_op op);
 std::vector<const convgrad_kernel_info *> usable_kernels_of(convgrad_op op);
 std::vector<std::string> all_targets();     // each once
@@ -58,7 +61,8 @@ struct FixedFilter {
 // Empty where the name is not <op>_<dtype>_<target>_<algorithm>_<filter>s<stride>_<tile>, or with `any` for the filter
 // and stride.
 std::optional<FixedFilter> parse_kernel_name(const convgrad_kernel_info &kernel);
-// Each filter and stride that some kernel of the build fixes, once. Aborts on a name that cannot be read.
+// Each filter and stride that some kernel of the build fixes, on whatever device, once. Aborts on a name that cannot be
+// read.
 const std::vector<FixedFilter> &fixed_filters();
 
 }  // namespace convgrad::test

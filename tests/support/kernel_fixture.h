@@ -19,7 +19,8 @@ class KernelTest : public ::testing::TestWithParam<const convgrad_kernel_info *>
   void SetUp() override {
     if (GetParam()->usable_here == 0) {
       tally().add_skipped(GetParam()->name);
-      GTEST_SKIP() << "this machine cannot run " << GetParam()->name;
+      make_context(GetParam()->name, 1);  // for its reason
+      GTEST_SKIP() << "this machine cannot run " << GetParam()->name << ": " << convgrad_last_error();
     }
     tally().add_kernel(GetParam()->name);
   }

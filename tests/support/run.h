@@ -105,6 +105,7 @@ Tally &tally();
 
 // Command line of every test binary.
 struct TestOptions {
+  std::string device = "cpu";  // whose kernels are tested: cpu, opencl or cuda; known before tests are listed
   std::string problem;
   std::string kernel;
   uint64_t seed = 0;
@@ -112,6 +113,7 @@ struct TestOptions {
   int num_threads = 1;
   double seconds = 20;
   int every = 1;  // take one problem in so many of a shape list
+  bool emulated = false;
   std::vector<std::string> usable;
   std::vector<std::string> lacks;
 };

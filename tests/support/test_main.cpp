@@ -44,12 +44,22 @@ bool append_to_tally(const std::string &line) {
 
 const TestOptions &test_options() { return options; }
 
+// Which kernels there are tests for depends on it, and GoogleTest asks before it has taken its own options away.
+static void read_device(int argc, char **argv) {
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (std::string(argv[i]) == "--device") options.device = argv[i + 1];
+  }
+}
+
 }  // namespace convgrad::test
 
 int main(int argc, char **argv) {
+  convgrad::test::read_device(argc, argv);
   ::testing::InitGoogleTest(&argc, argv);
   auto &options = convgrad::test::options;
   CLI::App app("Tests of convgrad; GoogleTest's own options come before these.");
+  app.add_option("--device", options.device, "test the kernels for this kind of device")
+      ->check(CLI::IsMember({"cpu", "opencl", "cuda"}));
   app.add_option("--problem", options.problem, "run this one problem only (test_fuzz)");
   app.add_option("--kernel", options.kernel, "with this kernel forced (test_fuzz)");
   const CLI::Option *seed = app.add_option("--seed", options.seed, "of the data, or of a fuzz run");
@@ -60,6 +70,7 @@ int main(int argc, char **argv) {
   app.add_option("--lacks", options.lacks, "CPU features that it lacks (test_emulated_machine)")->delimiter(',');
   app.add_option("--every", options.every, "take one problem in so many of a shape list")
       ->check(CLI::Range(1, 1000000));
+  app.add_flag("--emulated", options.emulated, "leave out what QEMU's user mode cannot run (test_fork)");
   CLI11_PARSE(app, argc, argv);
   options.has_seed = seed->count() != 0;
   // The tests set these themselves; what the caller's shell holds must not change what is tested.

@@ -136,6 +136,10 @@ TEST(Fork, TheChildUsesAndDestroysWhatItInherits) {
 
 // The pool's mutex, and the making of the default context, may be anyone's at that moment.
 TEST(Fork, WhileOtherThreadsAreInCalls) {
+  if (test_options().emulated) {
+    tally().add_skipped("WhileOtherThreadsAreInCalls");
+    GTEST_SKIP() << "QEMU 7.2 ends with an assertion where one of several running threads forks";
+  }
   const ChildResult parent = run_in_child({{"CONVGRAD_NUM_THREADS", "3"}}, [] {
     const std::vector<Case> all = cases();
     const Context context = make_context("", 3);

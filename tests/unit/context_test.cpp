@@ -160,7 +160,7 @@ TEST_F(ContextTest, ForcedKernel) {
   expect_ok();
   EXPECT_STREQ(context->settings.choice.kernel, first->name);
   // A kernel implies its target; asking for another one by name contradicts it.
-  if (other == nullptr) GTEST_SKIP() << "this machine runs one target of this build only, " << first->target;
+  if (other == nullptr) return;  // this machine runs one target of this build only
   options.target = other->target;
   expect_failure(CONVGRAD_INVALID_ARGUMENT, {first->name, first->target, other->target});
   options.target = nullptr;
@@ -206,23 +206,26 @@ TEST_F(ContextTest, DevicesBelongToGpuTargets) {
 TEST_F(ContextTest, AChildMakesNewContexts) {
   options.num_threads = 4;
   expect_ok();
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
+  const auto compute = [this] {
     alarm(30);
     convgrad_context *own = nullptr;
-    if (convgrad_context_create(&options, &own) != CONVGRAD_OK) _exit(1);
+    if (convgrad_context_create(&options, &own) != CONVGRAD_OK) return 1;
     int called[4] = {};
     own->settings.parallel.parallel_for(
         own->settings.parallel.pool, [](void *arg, int64_t i) { ++static_cast<int *>(arg)[i]; }, called, 4);
     convgrad_context_destroy(own);
     for (int calls : called) {
-      if (calls != 1) _exit(2);
+      if (calls != 1) return 2;
     }
-    _exit(0);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
+    return 0;
+  };
+  int status = -1;
+  // From the newest thread, because QEMU 7.2 confuses other threads of the parent with those of its child.
+  std::thread([&] {
+    const pid_t child = fork();
+    if (child == 0) _exit(compute());
+    if (child > 0) waitpid(child, &status, 0);
+  }).join();
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 

@@ -74,12 +74,15 @@ TEST(Hardware, AgreesWithLinux) {
   const Machine &machine = this_machine();
   EXPECT_NE(machine.features & FEATURE_NEON, 0u) << "part of the architecture";
   EXPECT_EQ(machine.features & (FEATURE_SSE41 | FEATURE_AVX2 | FEATURE_AVX512F), 0u);
+  // An emulator shows the /proc/cpuinfo of the machine that it runs on, and MIDR_EL1 nowhere.
   const std::string features = cpuinfo("Features");
-  if (features.empty()) GTEST_SKIP() << "an emulator shows the /proc/cpuinfo of the machine that it runs on";
-  EXPECT_NE(features.find(" asimd "), std::string::npos);
-  if (machine.cpu.vendor[0] == 0) GTEST_SKIP() << "this kernel does not tell MIDR_EL1";
-  EXPECT_EQ(cpuinfo("CPU implementer"), " " + std::string(machine.cpu.vendor) + " ");
-  EXPECT_EQ(std::stoi(cpuinfo("CPU part"), nullptr, 16), machine.cpu.model);
+  if (!features.empty()) {
+    EXPECT_NE(features.find(" asimd "), std::string::npos);
+  }
+  if (machine.cpu.vendor[0] != 0) {
+    EXPECT_EQ(cpuinfo("CPU implementer"), " " + std::string(machine.cpu.vendor) + " ");
+    EXPECT_EQ(std::stoi(cpuinfo("CPU part"), nullptr, 16), machine.cpu.model);
+  }
 }
 #endif
 

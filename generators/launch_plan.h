@@ -1,0 +1,18 @@
+// What a GPU kernel asks of a multiprocessor, read off its lowered code.
+#ifndef CONVGRAD_GENERATORS_LAUNCH_PLAN_H
+#define CONVGRAD_GENERATORS_LAUNCH_PLAN_H
+
+#include <Halide.h>
+
+#include <string>
+
+namespace convgrad {
+
+// When the pipeline is lowered, writes to `file` one line a launch: the name of its loop over blocks, threads a block,
+// bytes of shared memory a block, bytes of accumulators a thread. Numbers that are not constants fail the build: what a
+// launch needs must be known before there is a GPU to refuse it. An empty name: nothing is written, the check remains.
+void write_launch_plan(Halide::Pipeline pipeline, const std::string &file);
+
+}  // namespace convgrad
+
+#endif  // CONVGRAD_GENERATORS_LAUNCH_PLAN_H

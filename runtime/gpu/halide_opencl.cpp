@@ -1,0 +1,3 @@
+#include "gpu/halide_hooks.h"
+
+CONVGRAD_HALIDE_DEVICE_HOOKS(opencl)

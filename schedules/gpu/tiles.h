@@ -1,0 +1,17 @@
+// What the GPU schedules share: how a block's threads take part in loops that are not tiles of the result.
+#ifndef CONVGRAD_SCHEDULES_GPU_TILES_H
+#define CONVGRAD_SCHEDULES_GPU_TILES_H
+
+#include <Halide.h>
+
+#include <vector>
+
+namespace convgrad {
+
+// The product of these loops, fused (the first is the innermost), dealt out to a block's threads: neighbours take
+// neighbouring iterations. What one thread does is unrolled, so that its loads are in flight together.
+void share_among_threads(Halide::Func stage, const std::vector<Halide::Var> &loops, int iterations, int threads);
+
+}  // namespace convgrad
+
+#endif  // CONVGRAD_SCHEDULES_GPU_TILES_H
