@@ -42,7 +42,7 @@ Exprs transform_filter(const Exprs &g) {
 Exprs transform_output(const Exprs &m, int n) {
   const Expr sum_a = m[1] + m[2], difference_a = m[1] - m[2], sum_b = m[3] + m[4], difference_b = m[3] - m[4];
   Exprs y = {m[0] + (sum_a + sum_b), constant(kA) * difference_a + constant(kB) * difference_b,
-                         constant(kA2) * sum_a + constant(kB2) * sum_b};
+             constant(kA2) * sum_a + constant(kB2) * sum_b};
   if (n == 4) {
     y.push_back(constant(kA * kA2) * difference_a + constant(kB * kB2) * difference_b);
   }

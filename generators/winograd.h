@@ -78,12 +78,14 @@ TransformedTiles transform_tiles(const Image &image, const Grid &grid, int size,
 
   tiles.tile(c, t, i, j) = Halide::undef<float>();
   for (TransformedTiles::Way *way : {&tiles.interior, &tiles.border}) {
-    way->rows(c, t, i, y) =
-        transformed(transform, way->pixels, size, i, [&](Halide::Expr at) { return Exprs{c, t, at, y}; });
+    way->rows(c, t, i, y) = transformed(transform, way->pixels, size, i, [&](Halide::Expr at) {
+      return Exprs{c, t, at, y};
+    });
     Halide::RDom once(0, 1);
     once.where(way == &tiles.interior ? inside : !inside);
-    tiles.tile(c, t, i, j) =
-        transformed(transform, way->rows, size, j, [&](Halide::Expr at) { return Exprs{c, t + once, i, at}; });
+    tiles.tile(c, t, i, j) = transformed(transform, way->rows, size, j, [&](Halide::Expr at) {
+      return Exprs{c, t + once, i, at};
+    });
   }
   return tiles;
 }

@@ -16,8 +16,9 @@ using winograd::kTile;
 
 class WinogradBackpropFilter : public Conv2dGenerator<WinogradBackpropFilter> {
  public:
-  GeneratorParam<int> tile_vectors{"tile_vectors", 2}, tile_channels{"tile_channels", 8},
-      block_vectors{"block_vectors", 4}, block_channels{"block_channels", 64}, block_tiles{"block_tiles", 32};
+#define CONVGRAD_WINOGRAD_FILTER_PARAM(name, preset, least, most, meaning) \
+  GeneratorParam<int> name{#name, preset, least, most};
+#include "schedules/schedule_params.inc"
 
   Input<Buffer<float, 4>> input{"input"};                // (c, w, h, n)
   Input<Buffer<float, 4>> out_backprop{"out_backprop"};  // (k, q, p, n)
@@ -34,10 +35,12 @@ class WinogradBackpropFilter : public Conv2dGenerator<WinogradBackpropFilter> {
     products(k, c, i, j) += input_tile(c, stages.reduction, i, j) * gradient_tile(k, stages.reduction, i, j);
 
     const auto transform = [](const Exprs &m) { return winograd::transform_output(m, kTaps); };
-    output_rows(k, c, s, j) =
-        winograd::transformed(transform, products, kDomain, s, [&](Expr at) { return Exprs{k, c, at, j}; });
-    output_tile(k, c, s, r) =
-        winograd::transformed(transform, output_rows, kDomain, r, [&](Expr at) { return Exprs{k, c, s, at}; });
+    output_rows(k, c, s, j) = winograd::transformed(transform, products, kDomain, s, [&](Expr at) {
+      return Exprs{k, c, at, j};
+    });
+    output_tile(k, c, s, r) = winograd::transformed(transform, output_rows, kDomain, r, [&](Expr at) {
+      return Exprs{k, c, s, at};
+    });
     filter_backprop(k, c, s, r) = output_tile(k, c, s, r);
   }
 
@@ -52,8 +55,8 @@ class WinogradBackpropFilter : public Conv2dGenerator<WinogradBackpropFilter> {
     stages.output_rows = output_rows, stages.output_tile = output_tile, stages.products = products;
     stages.k = k, stages.c = c, stages.s = s, stages.r = r, stages.i = i, stages.j = j;
     WinogradFilterScheduleParams params;
-    params.tile_vectors = tile_vectors, params.tile_channels = tile_channels, params.block_vectors = block_vectors;
-    params.block_channels = block_channels, params.block_tiles = block_tiles;
+#define CONVGRAD_WINOGRAD_FILTER_PARAM(name, preset, least, most, meaning) params.name = name;
+#include "schedules/schedule_params.inc"
     params.lanes = lanes();
     schedule_winograd_filter_on_cpu(stages, params);
     finish_schedule();

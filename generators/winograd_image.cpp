@@ -23,16 +23,17 @@ class WinogradImage : public Conv2dGenerator<Derived> {
   using Func = Halide::Func;
   using Var = Halide::Var;
 
-  Halide::GeneratorParam<int> tile_vectors{"tile_vectors", 2}, tile_pixels{"tile_pixels", 6},
-      block_vectors{"block_vectors", 4}, block_tiles{"block_tiles", 48}, block_reduction{"block_reduction", 32};
+#define CONVGRAD_WINOGRAD_IMAGE_PARAM(name, preset, least, most, meaning) \
+  Halide::GeneratorParam<int> name{#name, preset, least, most};
+#include "schedules/schedule_params.inc"
 
  protected:
   // Of the result and reduced over; tile; pixel and its transform; tap; image.
   Var k{"k"}, c{"c"}, t{"t"}, x{"x"}, y{"y"}, i{"i"}, j{"j"}, s{"s"}, r{"r"}, n{"n"};
   WinogradImageStages stages;
 
-  // stages.filter_panel is defined, in correlation's order: pixel x of the result meets tap s at pixel x + s - before of
-  // the image.
+  // stages.filter_panel is defined, in correlation's order: pixel x of the result meets tap s at pixel x + s - before
+  // of the image.
   template <typename Result, typename Image>
   void define(const Result &result, const Image &image, Expr channels, int before) {
     const Expr left = result.dim(1).min(), top = result.dim(2).min();
@@ -42,19 +43,23 @@ class WinogradImage : public Conv2dGenerator<Derived> {
     Func image_tile = stages.image.tile;
 
     Func filter_panel = stages.filter_panel;
-    filter_rows(k, c, i, r) = winograd::transformed(winograd::transform_filter, filter_panel, kTaps, i,
-                                                    [&](Expr at) { return Exprs{k, c, at, r}; });
-    filter_tile(k, c, i, j) = winograd::transformed(winograd::transform_filter, filter_rows, kTaps, j,
-                                                    [&](Expr at) { return Exprs{k, c, i, at}; });
+    filter_rows(k, c, i, r) = winograd::transformed(winograd::transform_filter, filter_panel, kTaps, i, [&](Expr at) {
+      return Exprs{k, c, at, r};
+    });
+    filter_tile(k, c, i, j) = winograd::transformed(winograd::transform_filter, filter_rows, kTaps, j, [&](Expr at) {
+      return Exprs{k, c, i, at};
+    });
 
     const Halide::RDom reduction(0, channels);
     products(k, t, i, j) += filter_tile(k, reduction, i, j) * image_tile(reduction, t, i, j);
 
     const auto transform = [](const Exprs &m) { return winograd::transform_output(m, kTile); };
-    output_rows(k, t, x, j) =
-        winograd::transformed(transform, products, kDomain, x, [&](Expr at) { return Exprs{k, t, at, j}; });
-    output_tile(k, t, x, y) =
-        winograd::transformed(transform, output_rows, kDomain, y, [&](Expr at) { return Exprs{k, t, x, at}; });
+    output_rows(k, t, x, j) = winograd::transformed(transform, products, kDomain, x, [&](Expr at) {
+      return Exprs{k, t, at, j};
+    });
+    output_tile(k, t, x, y) = winograd::transformed(transform, output_rows, kDomain, y, [&](Expr at) {
+      return Exprs{k, t, x, at};
+    });
 
     Halide::RDom pixels(0, kTile, 0, kTile, 0, grid.count);
     const Expr column = left + grid.x(pixels.z) + pixels.x, row = top + grid.y(pixels.z) + pixels.y;
@@ -76,8 +81,8 @@ class WinogradImage : public Conv2dGenerator<Derived> {
 
   void schedule_stages() {
     WinogradImageScheduleParams params;
-    params.tile_vectors = tile_vectors, params.tile_pixels = tile_pixels, params.block_vectors = block_vectors;
-    params.block_tiles = block_tiles, params.block_reduction = block_reduction;
+#define CONVGRAD_WINOGRAD_IMAGE_PARAM(name, preset, least, most, meaning) params.name = name;
+#include "schedules/schedule_params.inc"
     params.lanes = this->lanes();
     schedule_winograd_image_on_cpu(stages, params);
     this->finish_schedule();

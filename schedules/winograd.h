@@ -6,14 +6,15 @@
 
 namespace convgrad {
 
-// The tiles of a task are a whole number of register tiles; so are its channels.
 struct WinogradImageScheduleParams {
-  int tile_vectors = 2, tile_pixels = 6, block_vectors = 4, block_tiles = 48, block_reduction = 32;
+#define CONVGRAD_WINOGRAD_IMAGE_PARAM(name, preset, least, most, meaning) int name = preset;
+#include "schedules/schedule_params.inc"
   int lanes = 0;
 };
 
 struct WinogradFilterScheduleParams {
-  int tile_vectors = 2, tile_channels = 8, block_vectors = 4, block_channels = 64, block_tiles = 32;
+#define CONVGRAD_WINOGRAD_FILTER_PARAM(name, preset, least, most, meaning) int name = preset;
+#include "schedules/schedule_params.inc"
   int lanes = 0;
 };
 

@@ -21,9 +21,10 @@ void schedule_pass(Func pass, Var channel, int lanes, Var unrolled, int unrolled
 
 void schedule_tiles(TransformedTiles tiles, Func consumer, RVar panel, int lanes, int channels, int count) {
   Var vector("vector"), lane("lane");
+  const int whole_vectors = (channels + lanes - 1) / lanes * lanes;
   tiles.tile.compute_at(consumer, panel)
       .store_in(MemoryType::Heap)
-      .bound_storage(tiles.channel, channels)
+      .bound_storage(tiles.channel, whole_vectors)
       .bound_storage(tiles.t, odd(count));
   int update = 0;
   for (TransformedTiles::Way *way : {&tiles.interior, &tiles.border}) {

@@ -1,7 +1,8 @@
 // conv2d_backprop_filter by Winograd's algorithm on a CPU: 36 matrix products whose rows are input channels, whose
 // columns are output channels (vectors), and whose reduction is tiles of 4 x 4 pixels.
 //
-//   task      block_vectors of output channels x block_channels input channels; its 36 matrices of sums live in scratch.
+//   task      block_vectors of output channels x block_channels input channels; its 36 matrices of sums live in
+//   scratch.
 //             No reduction is ever split among tasks, so the result has the same bits for any number of threads.
 //    panel      block_tiles tiles of both images, transformed, which stay in L2
 //      tile       tile_vectors x tile_channels accumulators in registers
@@ -39,8 +40,7 @@ void schedule_winograd_filter_on_cpu(WinogradFilterStages stages, const Winograd
   schedule_products(products, stages.reduction.x, params.block_tiles, panel, k, params.tile_vectors, lanes, c,
                     params.tile_channels, stages.i, stages.j);
   products.compute_at(result, task).bound_storage(k, block_k).bound_storage(c, odd(params.block_channels));
-  schedule_tiles(stages.input, products, panel, lanes, (params.block_channels + lanes - 1) / lanes * lanes,
-                 params.block_tiles);
+  schedule_tiles(stages.input, products, panel, lanes, params.block_channels, params.block_tiles);
   schedule_tiles(stages.gradient, products, panel, lanes, block_k, params.block_tiles);
 }
 

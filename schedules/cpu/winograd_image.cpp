@@ -3,7 +3,7 @@
 //
 //   task      block_vectors of channels x up to block_tiles tiles; its 36 matrices of products live in scratch
 //    panel      block_reduction channels: 36 transformed matrices of the filter and of the image, which stay in L2
-//      tile       tile_vectors x tile_pixels accumulators in registers
+//      tile       tile_vectors x tile_rows accumulators in registers
 #include "schedules/cpu/winograd.h"
 
 namespace convgrad {
@@ -25,8 +25,8 @@ void schedule_winograd_image_on_cpu(WinogradImageStages stages, const WinogradIm
 
   // Blocks of equal size, in whole register tiles.
   const Expr blocks = (stages.tiles + params.block_tiles - 1) / params.block_tiles;
-  const Expr tile_count = (stages.tiles + params.tile_pixels - 1) / params.tile_pixels;
-  const Expr block_tiles = (tile_count + blocks - 1) / blocks * params.tile_pixels;
+  const Expr tile_count = (stages.tiles + params.tile_rows - 1) / params.tile_rows;
+  const Expr block_tiles = (tile_count + blocks - 1) / blocks * params.tile_rows;
 
   Var block("block"), inner_channel("inner_channel"), vector("vector"), lane("lane");
   RVar task("task"), within_task("within_task");
@@ -48,10 +48,8 @@ void schedule_winograd_image_on_cpu(WinogradImageStages stages, const WinogradIm
 
   RVar panel("panel");
   schedule_products(products, stages.reduction.x, reduction, panel, channel, params.tile_vectors, lanes, t,
-                    params.tile_pixels, i, j);
-  products.compute_at(result, task)
-      .bound_storage(channel, block_channels)
-      .bound_storage(t, odd(params.block_tiles));
+                    params.tile_rows, i, j);
+  products.compute_at(result, task).bound_storage(channel, block_channels).bound_storage(t, odd(params.block_tiles));
   schedule_tiles(stages.image, products, panel, lanes, reduction, params.block_tiles);
 
   stages.filter_tile.compute_at(products, panel)
@@ -62,7 +60,8 @@ void schedule_winograd_image_on_cpu(WinogradImageStages stages, const WinogradIm
       .reorder(lane, j, i, vector, reduced)
       .vectorize(lane)
       .unroll(j);
-  schedule_pass(stages.filter_rows.compute_at(stages.filter_tile, vector), channel, lanes, i, kWinogradDomain, stages.r, 3);
+  schedule_pass(stages.filter_rows.compute_at(stages.filter_tile, vector), channel, lanes, i, kWinogradDomain, stages.r,
+                3);
   if (stages.filter_source.defined()) {
     // Squares of lanes x lanes, read along one side and transposed in registers.
     Var lane_reduced("lane_reduced");
@@ -70,7 +69,7 @@ void schedule_winograd_image_on_cpu(WinogradImageStages stages, const WinogradIm
         .compute_at(products, panel)
         .store_in(MemoryType::Heap)
         .bound_storage(channel, block_channels)
-        .bound_storage(reduced, reduction)
+        .bound_storage(reduced, (reduction + lanes - 1) / lanes * lanes)
         .split(channel, vector, lane, lanes, TailStrategy::RoundUp)
         .split(reduced, reduced, lane_reduced, lanes, TailStrategy::RoundUp)
         .reorder(lane, lane_reduced, reduced, vector, stages.s, stages.r)
@@ -89,7 +88,8 @@ void schedule_winograd_image_on_cpu(WinogradImageStages stages, const WinogradIm
         .vectorize(reduced)
         .unroll(channel);
   } else {
-    schedule_pass(stages.filter_panel.compute_at(stages.filter_rows, stages.r), channel, lanes, stages.s, 3, stages.r, 1);
+    schedule_pass(stages.filter_panel.compute_at(stages.filter_rows, stages.r), channel, lanes, stages.s, 3, stages.r,
+                  1);
   }
 }
 

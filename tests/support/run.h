@@ -86,7 +86,7 @@ struct Repro {
   std::string to_string() const;
 };
 
-// OK, nothing damaged, every element equal to what is expected.
+// OK, nothing damaged, every element equal to what is expected, or a Winograd kernel's rounding away from it.
 ::testing::AssertionResult equals_expected(const Outcome &outcome, const std::vector<double> &expected,
                                            const Repro &repro);
 // OK, nothing damaged, the same bits.
