@@ -81,7 +81,7 @@ TransformedTiles transform_tiles(const Image &image, const Grid &grid, int size,
     way->rows(c, t, i, y) = transformed(transform, way->pixels, size, i, [&](Halide::Expr at) {
       return Exprs{c, t, at, y};
     });
-    Halide::RDom once(0, 1);
+    Halide::RDom once(0, 1);  // a condition on a tile needs a reduction to hang on
     once.where(way == &tiles.interior ? inside : !inside);
     tiles.tile(c, t, i, j) = transformed(transform, way->rows, size, j, [&](Halide::Expr at) {
       return Exprs{c, t + once, i, at};
