@@ -47,7 +47,8 @@ TEST_P(ErrorBound, AgainstDouble) {
   constexpr uint64_t kSeed = 5;
   constexpr double kEps = std::numeric_limits<float>::epsilon();
   int accepted = 0;
-  double worst = 0;
+  double worst = 0;     // in units of the bound
+  double multiple = 0;  // of eps * sum|a*b|
   for (const Problem &problem : expand_all(kShapes)) {
     if (problem.op != kernel().op) continue;
     const Bounds &bounds = bounds_of(problem, kSeed);
@@ -63,12 +64,13 @@ TEST_P(ErrorBound, AgainstDouble) {
       ASSERT_TRUE(off <= bound) << "element " << i << " of " << problem.to_string() << " is " << outcome.result[i]
                                 << ", expected " << bounds.data.expected[i] << " within " << bound;
       if (bound > 0) worst = std::max(worst, off / bound);
+      if (bound > 0) multiple = std::max(multiple, off / (kEps * bounds.magnitude[i]));
     }
   }
   EXPECT_GE(accepted, 2);
   // Random data that rounds nowhere would mean that nothing was computed.
   EXPECT_GT(worst, 0);
-  std::printf("%s: largest error %.3f of the bound\n", kernel().name, worst);
+  std::printf("%s: largest error %.3f of the bound; %.2f eps * sum|a*b|\n", kernel().name, worst, multiple);
 }
 
 // Winograd kernels have a bound of their own: winograd_bound_test.cpp.
