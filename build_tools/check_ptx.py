@@ -75,7 +75,8 @@ def compiled(ptxas, ptx, arch, limit):
     entries = {}
     for entry, stack, stores, loads, registers, rest in re.findall(pattern, text, re.S):
         static = re.search(r"(\d+) bytes smem", rest)
-        entries[re.sub(r"__\d+$", "", entry)] = (int(registers), int(stack), int(stores) + int(loads), int(static[1]) if static else 0)
+        entries[re.sub(r"__\d+$", "", entry)] = (int(registers), int(stack), int(stores) + int(loads),
+                                                 int(static[1]) if static else 0)
     return entries
 
 
@@ -126,7 +127,8 @@ def main():
     parser.add_argument("--kernels", type=pathlib.Path, required=True, metavar="DIR")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     arguments = parser.parse_args()
-    version = re.search(r"release [\d.]+", subprocess.run([arguments.ptxas, "--version"], capture_output=True, text=True).stdout)
+    about = subprocess.run([arguments.ptxas, "--version"], capture_output=True, text=True).stdout
+    version = re.search(r"release [\d.]+", about)
     print(f"ptxas {version[0] if version else arguments.ptxas}")
     rows = check(arguments.kernels, arguments.ptxas)
     if not rows:
@@ -138,8 +140,8 @@ def main():
         if (row["kernel"], row["entry"]) != (kernel, entry):
             kernel, entry = row["kernel"], row["entry"]
             print(f"{kernel}: {entry}")
-        print(f"{row['arch']:>9} {row['threads']:>9} {row['registers']:>9} {row['local_bytes']:>9} {row['spilled_bytes']:>9} "
-              f"{row['shared_bytes']:>9} {row['blocks']:>9} {row['occupancy']:>8.0%}")
+        numbers = (row[key] for key in ("arch", "threads", "registers", "local_bytes", "spilled_bytes", "shared_bytes", "blocks"))
+        print(" ".join(f"{n:>9}" for n in numbers), f"{row['occupancy']:>9.0%}")
         for complaint in row["wrong"]:
             print(f"  FAILED: {complaint}")
     if arguments.json:

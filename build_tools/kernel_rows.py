@@ -38,6 +38,7 @@ MULTIPLES = {
     "winograd_image": [("block_vectors", "tile_vectors"), ("block_tiles", "tile_rows")],
     "winograd_filter": [("block_vectors", "tile_vectors"), ("block_channels", "tile_channels")],
 }
+GPU_MAX_BLOCK = 32
 
 
 class RowError(Exception):
@@ -136,6 +137,8 @@ class Kernel:
         self.channels_last = algorithm["fixed"]
         self.params = self.checked_params(row.get("params", {}), self.family, where, known_params)
         self.lanes = target.vector_bytes // DTYPE_BYTES[self.dtype]
+        if target.device != "cpu":
+            self.check_gpu_params(FAMILY_OF_OP[op], where)
         self.name = "_".join(filter(None, [op, self.dtype, target.name, self.algorithm, self.shape(), self.tile(),
                                            row.get("variant")]))
 
@@ -152,6 +155,16 @@ class Kernel:
             expect(params[block] % params[tile] == 0, where,
                    f"params.{block} is {params[block]}, expected a multiple of {tile}, which is {params[tile]}")
         return params
+
+    def check_gpu_params(self, family, where):
+        name = {"image": "block_reduction", "filter": "tile_channels"}[family]
+        expect(self.params[name] % self.lanes == 0, where,
+               f"params.{name} is {self.params[name]}, expected a multiple of {self.lanes} on a GPU")
+        # A GPU's positions are rounded up to whole blocks; the runtime allows for kMaxTile (runtime/normalize.h) of them
+        # before they are multiplied by a stride.
+        for name in ("block_width", "block_height"):
+            expect(self.params[name] <= GPU_MAX_BLOCK or self.stride == (1, 1), where,
+                   f"params.{name} is {self.params[name]}, expected at most {GPU_MAX_BLOCK} on a GPU where a stride is not 1")
 
     def shape(self):
         if not min(self.filter):

@@ -17,9 +17,7 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
 
   void configure() { configure_offsets({"input", "out_backprop", "filter_backprop"}); }
 
-  void generate() {
-    on_gpu() ? define_parts() : define_whole();
-  }
+  void generate() { on_gpu() ? define_parts() : define_whole(); }
 
   void schedule() {
     set_layout(input);

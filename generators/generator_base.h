@@ -142,7 +142,10 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   void finish_schedule() {
     if (on_gpu()) {
       keep_in_registers(this->get_pipeline(), "sum");
-      write_launch_plan(this->get_pipeline(), launch_file);
+      // What a CUDA block has without opting in; what OpenCL devices from a CPU to a phone's GPU have.
+      const bool cuda = this->get_target().has_feature(Halide::Target::CUDA);
+      write_launch_plan(this->get_pipeline(), launch_file,
+                        cuda ? LaunchLimits{1024, 48 * 1024} : LaunchLimits{256, 32 * 1024});
     }
     if (!buffers_with_offset_.empty()) add_buffer_offsets(this->get_pipeline(), buffers_with_offset_);
     write_scratch_size(this->get_pipeline(), kernel_name, scratch_file);

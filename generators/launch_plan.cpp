@@ -1,6 +1,5 @@
 #include "generators/launch_plan.h"
 
-#include <cstdint>
 #include <fstream>
 #include <sstream>
 
@@ -36,7 +35,7 @@ class Needs : public IRVisitor {
 
 class LaunchPlan : public IRMutator {
  public:
-  explicit LaunchPlan(std::string file) : file_(std::move(file)) {}
+  LaunchPlan(std::string file, const LaunchLimits &limits) : file_(std::move(file)), limits_(limits) {}
 
   using IRMutator::mutate;
   Stmt mutate(const Stmt &stmt) override {
@@ -53,19 +52,23 @@ class LaunchPlan : public IRMutator {
     if (op->for_type != ForType::GPUBlock) return IRMutator::visit(op);
     Needs needs;
     op->body.accept(&needs);
+    _halide_user_assert(needs.threads <= limits_.threads && needs.shared_bytes <= limits_.shared_bytes)
+        << op->name << " has " << needs.threads << " threads and " << needs.shared_bytes
+        << " bytes of shared memory a block, expected at most " << limits_.threads << " and " << limits_.shared_bytes;
     lines_ << op->name << " " << needs.threads << " " << needs.shared_bytes << " " << needs.register_bytes << "\n";
     return op;
   }
 
   std::string file_;
+  LaunchLimits limits_;
   int depth_ = 0;
   std::ostringstream lines_;
 };
 
 }  // namespace
 
-void write_launch_plan(Halide::Pipeline pipeline, const std::string &file) {
-  pipeline.add_custom_lowering_pass(new LaunchPlan(file));
+void write_launch_plan(Halide::Pipeline pipeline, const std::string &file, const LaunchLimits &limits) {
+  pipeline.add_custom_lowering_pass(new LaunchPlan(file, limits));
 }
 
 }  // namespace convgrad

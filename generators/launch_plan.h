@@ -4,14 +4,19 @@
 
 #include <Halide.h>
 
+#include <cstdint>
 #include <string>
 
 namespace convgrad {
 
 // When the pipeline is lowered, writes to `file` one line a launch: the name of its loop over blocks, threads a block,
 // bytes of shared memory a block, bytes of accumulators a thread. Numbers that are not constants fail the build: what a
-// launch needs must be known before there is a GPU to refuse it. An empty name: nothing is written, the check remains.
-void write_launch_plan(Halide::Pipeline pipeline, const std::string &file);
+// launch needs must be known before there is a GPU to refuse it. So do numbers above the limits. An empty name: nothing
+// is written, the checks remain.
+struct LaunchLimits {
+  int64_t threads, shared_bytes;  // of a block
+};
+void write_launch_plan(Halide::Pipeline pipeline, const std::string &file, const LaunchLimits &limits);
 
 }  // namespace convgrad
 

@@ -29,9 +29,7 @@ class ScratchSize : public IRMutator {
 
  private:
   // What a GPU's kernels hold is the device's. So are blocks that the host never touches, whose condition is false.
-  Stmt visit(const For *op) override {
-    return op->for_type == ForType::GPUBlock ? Stmt(op) : IRMutator::visit(op);
-  }
+  Stmt visit(const For *op) override { return op->for_type == ForType::GPUBlock ? Stmt(op) : IRMutator::visit(op); }
 
   Stmt visit(const Allocate *op) override {
     if (is_const_zero(op->condition) || op->new_expr.defined()) return IRMutator::visit(op);

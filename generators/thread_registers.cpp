@@ -78,7 +78,8 @@ class Accesses : public IRVisitor {
   void visit(const For *op) override {
     if (op->for_type == ForType::GPUThread) {
       const auto extent = as_const_int(op->extent);
-      _halide_user_assert(extent && thread_.empty()) << "expected one loop over a constant number of threads: " << op->name;
+      _halide_user_assert(extent && thread_.empty())
+          << "expected one loop over a constant number of threads: " << op->name;
       thread_ = op->name;
       threads_ = *extent;
     }
@@ -103,14 +104,14 @@ class Accesses : public IRVisitor {
   void add(const Halide::Expr &index) {
     const Ramp *ramp = index.as<Ramp>();
     if (ramp == nullptr) {
-      indices_.push_back(index);
+      indices_.insert(index);
       return;
     }
-    for (int lane = 0; lane < ramp->lanes; lane++) indices_.push_back(ramp->base + ramp->stride * lane);
+    for (int lane = 0; lane < ramp->lanes; lane++) indices_.insert(simplify(ramp->base + ramp->stride * lane));
   }
 
   int64_t value(const Halide::Expr &index, int64_t thread) const {
-    std::optional<Form> form = form_of(index, thread), origin = form_of(indices_[0], 0);
+    std::optional<Form> form = form_of(index, thread), origin = form_of(*indices_.begin(), 0);
     _halide_user_assert(form && origin) << "an index of " << array_ << " is not linear: " << index;
     form->add(*origin, -1);
     _halide_user_assert(form->multiples.empty())
@@ -177,10 +178,10 @@ class Accesses : public IRVisitor {
   int64_t threads_ = 0;
   std::map<std::string, Halide::Expr> lets_;
   mutable std::map<std::pair<std::string, int64_t>, std::optional<Form>> known_;
-  std::vector<Halide::Expr> indices_;
+  std::set<Halide::Expr, IRDeepCompare> indices_;  // unrolled loops repeat them many times
 };
 
-// Rewrites the accesses of one array.
+// Rewrites the accesses of one array. They claim no alignment: OpenCL C gives a private array of floats none.
 class Shrink : public IRMutator {
  public:
   Shrink(const std::string &array, const Accesses &accesses, const Layout &layout)
@@ -200,21 +201,16 @@ class Shrink : public IRMutator {
     return Ramp::make(at, 1, ramp->lanes);
   }
 
-  static ModulusRemainder alignment(const Halide::Expr &index) {
-    const Ramp *ramp = index.as<Ramp>();
-    return modulus_remainder(ramp ? ramp->base : index);
-  }
-
   Halide::Expr visit(const Load *op) override {
     if (op->name != array_) return IRMutator::visit(op);
     const Halide::Expr index = place(op->index);
-    return Load::make(op->type, op->name, index, op->image, op->param, op->predicate, alignment(index));
+    return Load::make(op->type, op->name, index, op->image, op->param, op->predicate, ModulusRemainder());
   }
 
   Stmt visit(const Store *op) override {
     if (op->name != array_) return IRMutator::visit(op);
     const Halide::Expr index = place(op->index);
-    return Store::make(op->name, mutate(op->value), index, op->param, mutate(op->predicate), alignment(index));
+    return Store::make(op->name, mutate(op->value), index, op->param, mutate(op->predicate), ModulusRemainder());
   }
 
   const std::string &array_;
@@ -222,8 +218,8 @@ class Shrink : public IRMutator {
   const Layout &layout_;
 };
 
-// A kernel has nobody to tell that a schedule promised a block more than it holds. Such a promise is proved here, or the
-// build fails.
+// A kernel has nobody to tell that a schedule promised a block more than it holds. Such a promise is proved here, or
+// the build fails.
 class ProveAsserts : public IRMutator {
   using IRMutator::visit;
   Stmt visit(const For *op) override {
@@ -242,8 +238,8 @@ class ProveAsserts : public IRMutator {
     for (auto let = lets_.rbegin(); let != lets_.rend(); ++let) {
       condition = substitute(let->first, let->second, condition);
     }
-    _halide_user_assert(can_prove(condition)) << "a bound of the schedule may be too small: " << simplify(condition) << ", "
-                                              << op->message;
+    _halide_user_assert(can_prove(condition))
+        << "a bound of the schedule may be too small: " << simplify(condition) << ", " << op->message;
     return Evaluate::make(0);
   }
 
@@ -264,8 +260,8 @@ class KeepInRegisters : public IRMutator {
     Accesses accesses(op->name);
     const Layout layout = accesses.layout(op->body);
     const Stmt body = Shrink(op->name, accesses, layout).mutate(op->body);
-    return Allocate::make(op->name, op->type, op->memory_type, {static_cast<int>(layout.place_of.size())}, op->condition,
-                          body);
+    return Allocate::make(op->name, op->type, op->memory_type, {static_cast<int>(layout.place_of.size())},
+                          op->condition, body);
   }
 
   std::string func_;

@@ -8,10 +8,10 @@
 
 namespace convgrad {
 
-// A Func that is computed at a GPU block and stored in MemoryType::Register has room for the whole block in each thread,
-// of which a thread touches its own part alone. When the pipeline is lowered this shrinks every such allocation of a
-// Func of that name (sum, sum$1, ...) to that part: an index must be the same function of the thread's number, plus a
-// constant, wherever it occurs, and no two threads may share an element. Anything else fails the build.
+// A Func that is computed at a GPU block and stored in MemoryType::Register has room for the whole block in each
+// thread, of which a thread touches its own part alone. When the pipeline is lowered this shrinks every such allocation
+// of a Func of that name (sum, sum$1, ...) to that part: an index must be the same function of the thread's number,
+// plus a constant, wherever it occurs, and no two threads may share an element. Anything else fails the build.
 void keep_in_registers(Halide::Pipeline pipeline, const std::string &func);
 
 }  // namespace convgrad

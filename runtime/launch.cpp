@@ -52,7 +52,8 @@ class Buffer {
   int32_t offset_ = 0;
 };
 
-// What a kernel is called with: the call's context, operands, numbers, the buffers' offsets where it takes them, results.
+// What a kernel is called with: the call's context, operands, numbers, the buffers' offsets where it takes them,
+// results.
 class Arguments {
  public:
   explicit Arguments(CallContext *context) : context_(context) { add(&context_); }

@@ -140,8 +140,7 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
     if (convgrad_status status = validate_workspace(*call.op, call.problem, data, workspace, bytes)) return status;
   }
   if constexpr (kHasGpu) {
-    const bool is_host_fill =
-        call.kernel == nullptr && call.problem.tensor[call.op->result()].memory == CONVGRAD_HOST;
+    const bool is_host_fill = call.kernel == nullptr && call.problem.tensor[call.op->result()].memory == CONVGRAD_HOST;
     if (call.settings.gpu != nullptr && !is_host_fill && (call.kernel != nullptr || call.fill)) {
       return run_on_gpu(call, data);
     }
@@ -168,7 +167,8 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
   }
   if (call.fill) {
     const Tensor &result = call.problem.tensor[call.op->result()];
-    fill_zeros(reinterpret_cast<char *>(first[call.op->result()].memory), result.size, result.stride, dtype_size(call.problem.dtype));
+    fill_zeros(reinterpret_cast<char *>(first[call.op->result()].memory), result.size, result.stride,
+               dtype_size(call.problem.dtype));
   }
   int error = 0;
   if (call.kernel != nullptr) {

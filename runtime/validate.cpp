@@ -389,7 +389,8 @@ convgrad_status validate_workspace(const OpInfo &op, const Problem &problem, con
   for (int i = 0; i < 3; ++i) {
     const Tensor &tensor = problem.tensor[op.role[i]];
     const uintptr_t first = reinterpret_cast<uintptr_t>(data[i]) + static_cast<uint64_t>(tensor.byte_offset);
-    if (begin < end && tensor.memory == CONVGRAD_HOST && tensor.span > 0 && begin < first + static_cast<uint64_t>(tensor.span) && first < end) {
+    if (begin < end && tensor.memory == CONVGRAD_HOST && tensor.span > 0 &&
+        begin < first + static_cast<uint64_t>(tensor.span) && first < end) {
       return fail(CONVGRAD_INVALID_ARGUMENT,
                   "%s: workspace (%p, %zu bytes) overlaps %s (%p, %lld bytes), expected memory of its own", op.name,
                   workspace, bytes, op.argument[i], reinterpret_cast<void *>(first),

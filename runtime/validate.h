@@ -27,7 +27,8 @@ convgrad_status infer_output_shape(const OpInfo &op, const convgrad_conv2d_attrs
 convgrad_status validate_problem(const OpInfo &op, convgrad_memory memory, const convgrad_conv2d_attrs *attrs,
                                  const convgrad_tensor *const tensors[3], Problem *problem);
 
-// NULL, alignment and overlap, as far as the values tell (a cl_mem is no address). `data` is in the order of the op's arguments, without byte offsets.
+// NULL, alignment and overlap, as far as the values tell (a cl_mem is no address). `data` is in the order of the op's
+// arguments, without byte offsets.
 convgrad_status validate_pointers(const OpInfo &op, const Problem &problem, const void *const data[3]);
 
 // Alignment of a workspace that is not NULL, and that it is apart from the tensors, whose pointers are valid.

@@ -40,8 +40,9 @@ struct ImageStages {
   int taps = 0;
   // Whether the filter's memory runs along the reduced channels (and not along the result's).
   bool filter_rows_are_reduced = false;
-  // When channels are worth a vector's load: on a CPU where any memory layout is accepted and they happen to be contiguous,
-  // on a GPU where they also come in whole vectors. Undefined: always, or never for a filter whose rows are reduced.
+  // When channels are worth a vector's load: on a CPU where any memory layout is accepted and they happen to be
+  // contiguous, on a GPU where they also come in whole vectors. Undefined: always, or never for a filter whose rows are
+  // reduced.
   Halide::Expr filter_contiguous, image_contiguous;
 };
 
@@ -58,8 +59,8 @@ struct FilterStages {
   std::function<int(int)> panel_width, panel_height;  // of input_panel, for so many output columns (rows)
   Halide::Expr input_contiguous, gradient_contiguous;
 
-  // On a GPU the reduction is (column, row, panel) of one part of the pixels; sum and partial, which holds it, have part
-  // as a fifth dimension, and total adds up the parts for the result.
+  // On a GPU the reduction is (column, row, panel) of one part of the pixels; sum and partial, which holds it, have
+  // part as a fifth dimension, and total adds up the parts for the result.
   Halide::Func partial, total;
   Halide::Var part;
   Halide::RDom all_parts;

@@ -4,6 +4,7 @@ Writes RESULT.txt, the table, and RESULT_<network>.svg beside each RESULT.json.
 """
 
 import argparse
+import io
 import json
 import pathlib
 
@@ -142,8 +143,10 @@ def main():
     for path in parser.parse_args().results:
         document = json.loads(path.read_text())
         show(document, rich.console.Console(width=WIDTH))
-        with open(path.with_suffix(".txt"), "w") as file:
-            show(document, rich.console.Console(file=file, width=WIDTH))
+        text = io.StringIO()
+        show(document, rich.console.Console(file=text, width=WIDTH))
+        lines = [line.rstrip() for line in text.getvalue().splitlines()]  # rich fills cells with spaces
+        path.with_suffix(".txt").write_text("\n".join(lines) + "\n")
         for network in dict.fromkeys(result["network"] for result in document["results"]):
             target = path.with_name(f"{path.stem}_{network}.svg")
             picture.draw(document, network, target)

@@ -6,7 +6,7 @@
 set(CONVGRAD_GENERATOR "" CACHE FILEPATH
   "A convgrad_generator that runs on this machine; empty: it is built, when cross-compiling by a nested build")
 
-if(CMAKE_CROSSCOMPILING OR CONVGRAD_GENERATOR)
+if(CMAKE_CROSSCOMPILING)
   # Not find_package(Halide): its libraries are the building machine's.
   find_path(CONVGRAD_HALIDE_RUNTIME_INCLUDE_DIR HalideRuntime.h
     HINTS ${Halide_DIR}/../../../include ${Halide_DIR}/../../../../include NO_CMAKE_FIND_ROOT_PATH

@@ -36,13 +36,15 @@ Stream stream_of(const Gpu *gpu) { return gpu->queue; }
 DevicePtr address(const Place &place) { return place.memory + static_cast<uint64_t>(place.offset); }
 
 convgrad_status read_device(Device id, GpuDevice *device, int *capability, Text *reason) {
-  int major = 0, minor = 0, shared = 0;
+  int major = 0, minor = 0, shared = 0, pools = 0;
   CONVGRAD_CUDA_TRY(cuDeviceGetAttribute, &major, kComputeCapabilityMajor, id);
   CONVGRAD_CUDA_TRY(cuDeviceGetAttribute, &minor, kComputeCapabilityMinor, id);
   CONVGRAD_CUDA_TRY(cuDeviceGetAttribute, &shared, kMaxSharedMemoryPerBlockOptin, id);
+  CONVGRAD_CUDA_TRY(cuDeviceGetAttribute, &pools, kMemoryPoolsSupported, id);
   CONVGRAD_CUDA_TRY(cuDeviceGetName, device->name, sizeof device->name, id);
   device->id = static_cast<uintptr_t>(id);
   device->max_shared = shared;
+  device->pools = pools != 0;
   *capability = 10 * major + minor;
   return CONVGRAD_OK;
 }
@@ -125,15 +127,23 @@ void close_queue(Gpu *gpu) {
   if (gpu->own_queue) api.cuStreamDestroy_v2(stream_of(gpu));
 }
 
-convgrad_status allocate(Gpu *, size_t bytes, uint64_t *memory, Text *reason) {
+convgrad_status allocate(Gpu *gpu, size_t bytes, uint64_t *memory, Text *reason) {
   DevicePtr pointer = 0;
-  CONVGRAD_CUDA_TRY(cuMemAlloc_v2, &pointer, bytes);
+  if (gpu->device->pools) {
+    CONVGRAD_CUDA_TRY(cuMemAllocAsync, &pointer, bytes, stream_of(gpu));
+  } else {
+    CONVGRAD_CUDA_TRY(cuMemAlloc_v2, &pointer, bytes);
+  }
   *memory = pointer;
   return CONVGRAD_OK;
 }
 
 void release(Gpu *gpu, uint64_t memory) {
-  api.cuStreamSynchronize(stream_of(gpu));  // freeing waits for nothing that CUDA promises
+  if (gpu->device->pools) {
+    api.cuMemFreeAsync(memory, stream_of(gpu));
+    return;
+  }
+  api.cuStreamSynchronize(stream_of(gpu));  // CUDA does not promise that freeing waits for the stream
   api.cuMemFree_v2(memory);
 }
 
@@ -218,9 +228,10 @@ convgrad_status launch(Gpu *gpu, GpuModule *module, GpuFunction *function, const
 
 }  // namespace
 
-const Driver cuda_driver = {DeviceKind::CUDA, "CUDA", CONVGRAD_CUDA, find,    open_device, close_device, open_queue,
-                            close_queue,      enter,  leave,         allocate, release,     copy_in,      copy_out,
-                            copy,             fill_zeros,            synchronize, flush,    check,        load_module,
-                            unload_module,    launch, nullptr};
+const Driver cuda_driver = {DeviceKind::CUDA, "CUDA",      CONVGRAD_CUDA, find,     open_device,
+                            close_device,     open_queue,  close_queue,   enter,    leave,
+                            allocate,         release,     copy_in,       copy_out, copy,
+                            fill_zeros,       synchronize, flush,         check,    load_module,
+                            unload_module,    launch,      nullptr};
 
 }  // namespace convgrad

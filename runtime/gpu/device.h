@@ -17,8 +17,8 @@ constexpr size_t kMaxIdleKernels = 8;  // more calls at once than that make thei
 struct GpuFunction {
   GpuFunction *next;
   const char *name;
-  void *handle;               // CUfunction
-  int32_t max_shared;         // CUDA: the bytes that it may ask for so far
+  void *handle;                 // CUfunction
+  int32_t max_shared;           // CUDA: the bytes that it may ask for so far
   void *idle[kMaxIdleKernels];  // OpenCL: cl_kernels that no call uses: their arguments are state
   size_t idle_count;
 };
@@ -34,11 +34,12 @@ struct GpuModule {
 // A driver's context and what is compiled in it. Contexts of one driver context share it.
 struct GpuDevice {
   const Driver *driver;
-  void *context;      // CUcontext or cl_context
-  bool own_context;   // not the application's
-  uintptr_t id;       // CUdevice or cl_device_id
+  void *context;     // CUcontext or cl_context
+  bool own_context;  // not the application's
+  uintptr_t id;      // CUdevice or cl_device_id
   char name[128];
-  int32_t max_shared;  // bytes that a block may have
+  int32_t max_shared;  // CUDA: bytes that a block may have
+  bool pools;          // CUDA: memory can be allocated and freed in a stream's order
   int references;
   GpuDevice *next;
   pthread_mutex_t mutex;    // of the modules, their functions and idle kernels; held shortly

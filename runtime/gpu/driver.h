@@ -77,8 +77,8 @@ struct Driver {
   void (*unload_module)(GpuDevice *device, GpuModule *module);
   convgrad_status (*launch)(Gpu *gpu, GpuModule *module, GpuFunction *function, const GpuLaunch &launch, Text *reason);
 
-  // NULL where addresses say it: where a tensor of the application lies. INVALID_ARGUMENT where `place` is not memory of the device, or ends before
-  // `bytes` from there on.
+  // NULL where addresses say it: where a tensor of the application lies. INVALID_ARGUMENT where `place` is not memory
+  // of the device, or ends before `bytes` from there on.
   convgrad_status (*locate)(Gpu *gpu, const Place &place, uint64_t bytes, DeviceRange *range, Text *reason);
 };
 

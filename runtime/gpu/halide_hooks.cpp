@@ -23,10 +23,9 @@ int ended(GpuCall *call, convgrad_status status, int error) {
 int gpu_initialize_kernels(void *user_context, const char *source, int bytes) {
   GpuCall *call = call_of(user_context);
   const Target &target = *call->prepared->kernel->target;
-  return ended(
-      call,
-      find_module(call->gpu->device, target, source, static_cast<size_t>(bytes), &call->module, call->reason),
-      halide_error_code_device_run_failed);
+  return ended(call,
+               find_module(call->gpu->device, target, source, static_cast<size_t>(bytes), &call->module, call->reason),
+               halide_error_code_device_run_failed);
 }
 
 int gpu_run(void *user_context, const char *entry, const int32_t blocks[3], const int32_t threads[3],

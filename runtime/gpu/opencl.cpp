@@ -20,7 +20,8 @@ constexpr Symbol kSymbols[] = {
 #undef CONVGRAD_OPENCL_FUNCTION
 };
 
-Library library = {"libOpenCL.so.1", "OpenCL library", kSymbols, sizeof kSymbols / sizeof kSymbols[0], &api, nullptr, 0};
+Library library = {
+    "libOpenCL.so.1", "OpenCL library", kSymbols, sizeof kSymbols / sizeof kSymbols[0], &api, nullptr, 0};
 
 // What the schedules of OpenCL targets count on.
 constexpr size_t kWorkGroup = 256;
@@ -74,8 +75,7 @@ convgrad_status failed(const char *what, Int error, Text *reason) {
     if (known.error == error) name = known.name;
   }
   reason->append("%s failed: %s (%d)", what, name, error);
-  const bool memory =
-      error == kMemObjectAllocationFailure || error == kOutOfHostMemory || error == kInvalidBufferSize;
+  const bool memory = error == kMemObjectAllocationFailure || error == kOutOfHostMemory || error == kInvalidBufferSize;
   return memory ? CONVGRAD_OUT_OF_MEMORY : CONVGRAD_DEVICE_ERROR;
 }
 
@@ -233,15 +233,15 @@ convgrad_status copy_out(Gpu *gpu, void *to, const Place &from, size_t bytes, Te
 }
 
 convgrad_status copy(Gpu *gpu, const Place &to, const Place &from, size_t bytes, Text *reason) {
-  CONVGRAD_OPENCL_TRY(clEnqueueCopyBuffer, gpu->queue, memory_of(from), memory_of(to),
-                      static_cast<size_t>(from.offset), static_cast<size_t>(to.offset), bytes, 0, nullptr, nullptr);
+  CONVGRAD_OPENCL_TRY(clEnqueueCopyBuffer, gpu->queue, memory_of(from), memory_of(to), static_cast<size_t>(from.offset),
+                      static_cast<size_t>(to.offset), bytes, 0, nullptr, nullptr);
   return CONVGRAD_OK;
 }
 
 convgrad_status fill_zeros(Gpu *gpu, const Place &to, size_t bytes, Text *reason) {
   const uint8_t zero[2] = {0, 0};  // the size of the smallest element
-  CONVGRAD_OPENCL_TRY(clEnqueueFillBuffer, gpu->queue, memory_of(to), zero, sizeof zero,
-                      static_cast<size_t>(to.offset), bytes, 0, nullptr, nullptr);
+  CONVGRAD_OPENCL_TRY(clEnqueueFillBuffer, gpu->queue, memory_of(to), zero, sizeof zero, static_cast<size_t>(to.offset),
+                      bytes, 0, nullptr, nullptr);
   return CONVGRAD_OK;
 }
 
@@ -390,8 +390,10 @@ convgrad_status locate(Gpu *gpu, const Place &place, uint64_t bytes, DeviceRange
 
 }  // namespace
 
-const Driver opencl_driver = {DeviceKind::OPENCL, "OpenCL", CONVGRAD_OPENCL, find, open_device, close_device,
-                              open_queue, close_queue, enter, leave, allocate, release, copy_in, copy_out, copy,
-                              fill_zeros, synchronize, flush, check, load_module, unload_module, launch, locate};
+const Driver opencl_driver = {DeviceKind::OPENCL, "OpenCL",    CONVGRAD_OPENCL, find,     open_device,
+                              close_device,       open_queue,  close_queue,     enter,    leave,
+                              allocate,           release,     copy_in,         copy_out, copy,
+                              fill_zeros,         synchronize, flush,           check,    load_module,
+                              unload_module,      launch,      locate};
 
 }  // namespace convgrad

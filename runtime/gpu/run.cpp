@@ -90,7 +90,8 @@ class Run {
     if (given.span == 0 || (call_.kernel == nullptr && role != result())) return CONVGRAD_OK;
     if (!is_host(role)) {
       staged.place = {reinterpret_cast<uintptr_t>(data_[role]), given.byte_offset};
-      const bool aligned = driver_.kind != DeviceKind::CUDA || call_.kernel == nullptr || !call_.kernel->channels_last ||
+      const bool aligned = driver_.kind != DeviceKind::CUDA || call_.kernel == nullptr ||
+                           !call_.kernel->channels_last ||
                            (staged.place.memory + static_cast<uint64_t>(given.byte_offset)) % kVectorBytes == 0;
       if (aligned) return CONVGRAD_OK;
     }
@@ -179,8 +180,7 @@ convgrad_status check_device_tensors(const PreparedCall &call, const void *const
     }
   }
   for (int i = 0; i < 2; ++i) {
-    if (range[i].allocation == range[2].allocation && range[i].begin < range[2].end &&
-        range[2].begin < range[i].end) {
+    if (range[i].allocation == range[2].allocation && range[i].begin < range[2].end && range[2].begin < range[i].end) {
       return fail(CONVGRAD_INVALID_ARGUMENT,
                   "%s: %s (data %p, byte_offset %lld) overlaps %s (data %p, byte_offset %lld), expected a result apart "
                   "from its operands",

@@ -1,7 +1,8 @@
 // conv2d_backprop_filter on a GPU: an implicit matrix product whose rows are input channels, whose columns are output
 // channels, and whose reduction is output pixels, once for each filter tap.
 //
-//   block    block_vectors of output channels x block_channels input channels x the taps of a row (of one tap, where the
+//   block    block_vectors of output channels x block_channels input channels x the taps of a row (of one tap, where
+//   the
 //            filter's size is known only at run time), over one part of the pixels; a second kernel adds up the parts
 //    panel     block_width x block_height output pixels and the input under them, in shared memory, zero-padded
 //      thread    tile_vectors x tile_channels accumulators of one tap, in registers over all panels of the part
@@ -25,7 +26,8 @@ namespace {
 
 // The loops of a block's tile, the same in every stage that touches the accumulators.
 struct TileLoops {
-  Var lane{"lane"}, vector{"vector"}, inner_c{"inner_c"}, lane_c{"lane_c"}, thread{"thread"}, tile_c{"tile_c"}, rest{"rest"};
+  Var lane{"lane"}, vector{"vector"}, inner_c{"inner_c"}, lane_c{"lane_c"}, thread{"thread"}, tile_c{"tile_c"},
+      rest{"rest"};
   int lanes, threads_k, threads_c;
 
   template <typename Loops>
@@ -58,7 +60,8 @@ void schedule_filter_on_gpu(const FilterStages &stages, const FilterSchedulePara
   const Var k = stages.k, c = stages.c, s = stages.s, r = stages.r, x = stages.x, y = stages.y, n = stages.n;
 
   // One block dimension for all of it: only the first may have more than 65,535 blocks on CUDA.
-  Var block("block"), block_k_("block_k"), block_s("block_s"), block_r("block_r"), block_part("block_part"), in_k("in_k"), in_c("in_c"), in_s("in_s"), in_r("in_r"), in_part("in_part");
+  Var block("block"), block_k_("block_k"), block_s("block_s"), block_r("block_r"), block_part("block_part"),
+      in_k("in_k"), in_c("in_c"), in_s("in_s"), in_r("in_r"), in_part("in_part");
   partial.compute_root()
       .split(k, block_k_, in_k, block_k, TailStrategy::GuardWithIf)
       .split(c, block, in_c, params.block_channels, TailStrategy::GuardWithIf)
@@ -98,7 +101,8 @@ void schedule_filter_on_gpu(const FilterStages &stages, const FilterSchedulePara
   Stage update = sum.update();
   tile.split(update, k, c);
   update.split(q, step, within, unrolled)
-      .reorder({tile.lane, tile.vector, tile.lane_c, tile.inner_c, within, step, p, tile.thread, tile.tile_c, s, panel, r, stages.part})
+      .reorder({tile.lane, tile.vector, tile.lane_c, tile.inner_c, within, step, p, tile.thread, tile.tile_c, s, panel,
+                r, stages.part})
       .vectorize(tile.lane)
       .unroll(within);
   tile.give_to_threads(update, s);
@@ -127,7 +131,8 @@ void schedule_filter_on_gpu(const FilterStages &stages, const FilterSchedulePara
     input_panel.bound_extent(s, 1);
     input_loops.push_back(s);
   }
-  share_among_threads(input_panel, input_loops, params.block_channels / lanes * panel_width * params.block_height, threads);
+  share_among_threads(input_panel, input_loops, params.block_channels / lanes * panel_width * params.block_height,
+                      threads);
   share_among_threads(gradient_panel, {vector, x, y, n},
                       params.block_vectors * params.block_width * params.block_height, threads);
   input_panel.specialize(stages.input_contiguous);

@@ -54,16 +54,17 @@ void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams 
   const Var channel = stages.channel, reduced = stages.reduced, x = stages.x, y = stages.y, n = stages.n;
 
   // One block dimension for all of it: only the first may have more than 65,535 blocks on CUDA.
-  Var block("block"), block_x("block_x"), block_y("block_y"), block_n("block_n"), in_channel("in_channel"), in_x("in_x"),
-      in_y("in_y"), in_n("in_n");
+  Var block("block"), block_x("block_x"), block_y("block_y"), block_n("block_n"), in_channel("in_channel"),
+      in_x("in_x"), in_y("in_y"), in_n("in_n");
   TileLoops tile;
   result.split(channel, block, in_channel, block_channels, TailStrategy::GuardWithIf)
       .split(x, block_x, in_x, params.block_width, TailStrategy::GuardWithIf)
       .split(y, block_y, in_y, params.block_height, TailStrategy::GuardWithIf)
       .split(n, block_n, in_n, params.block_images, TailStrategy::GuardWithIf);
   tile.split(result, params, in_channel, in_x, in_y);
-  result.reorder({tile.lane, tile.vector, tile.inner_x, tile.inner_y, tile.thread, tile.tile_x, tile.tile_y, in_n, block,
-                  block_x, block_y, block_n})
+  result
+      .reorder({tile.lane, tile.vector, tile.inner_x, tile.inner_y, tile.thread, tile.tile_x, tile.tile_y, in_n, block,
+                block_x, block_y, block_n})
       .fuse(block, block_x, block)
       .fuse(block, block_y, block)
       .fuse(block, block_n, block)
@@ -99,7 +100,8 @@ void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams 
   tile.give_to_threads(update, n);
 
   const VarOrRVar at = stages.panel_of_one_tap ? VarOrRVar(s) : VarOrRVar(panel);
-  const int panel_width = stages.panel_width(params.block_width), panel_height = stages.panel_height(params.block_height);
+  const int panel_width = stages.panel_width(params.block_width),
+            panel_height = stages.panel_height(params.block_height);
   Var vector("vector"), lane("lane");
   image_panel.compute_at(sum, at.rvar)
       .store_in(MemoryType::GPUShared)

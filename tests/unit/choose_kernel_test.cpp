@@ -14,10 +14,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const Target wide = {"wide", 300, FEATURE_AVX512F | FEATURE_AVX2};
-const Target middle = {"middle", 200, FEATURE_AVX2 | FEATURE_FMA};
-const Target narrow = {"narrow", 100, FEATURE_SSE41};
-const Target test_only = {"test_only", 0, FEATURE_AVX2};
+const Target wide = {"wide", 300, FEATURE_AVX512F | FEATURE_AVX2, DeviceKind::CPU, 0, 0};
+const Target middle = {"middle", 200, FEATURE_AVX2 | FEATURE_FMA, DeviceKind::CPU, 0, 0};
+const Target narrow = {"narrow", 100, FEATURE_SSE41, DeviceKind::CPU, 0, 0};
+const Target gpu = {"gpu", 400, 0, DeviceKind::OPENCL, 0, 0};
+const Target test_only = {"test_only", 0, FEATURE_AVX2, DeviceKind::CPU, 0, 0};
 
 int never_run(void **) { return -1; }
 
@@ -95,6 +96,24 @@ TEST_F(ChooseKernel, TheBestTargetOfTheMachine) {
   EXPECT_EQ(choose(conv(56, 3, 1, 64), machine_of(wide_features)), "wide_3x3");
   EXPECT_EQ(choose(conv(56, 3, 1, 64), machine_of(middle_features)), "middle_3x3");
   EXPECT_EQ(choose(conv(56, 3, 1, 64), machine_of(FEATURE_SSE41)), "narrow_generic");
+}
+
+TEST_F(ChooseKernel, AGpuIsNeverTheBestTargetUnasked) {
+  const Kernel two[] = {kernel_of("gpu_generic", &gpu, 0, 0, false, true),
+                        kernel_of("narrow_generic", &narrow, 0, 0, false, true)};
+  const Row both[] = {{0, "any", {}}, {1, "any", {}}};
+  const KernelTable with_gpu = {CONVGRAD_OP_CONV2D, two, 2, both, 2};
+  const Normalized problem = conv(56, 3, 1, 64);
+  const auto name = [&](const Machine &machine, const Choice &choice) -> std::string {
+    reason.clear();
+    const Kernel *kernel = choose_kernel(problem, with_gpu, machine, choice, nullptr, &reason);
+    return kernel == nullptr ? "" : kernel->name;
+  };
+  EXPECT_EQ(name(machine_of(FEATURE_SSE41), {}), "narrow_generic");
+  EXPECT_EQ(name(machine_of(0), {}), "") << "a CPU without the ISA gets no GPU instead";
+  EXPECT_THAT(reason.c_str(), HasSubstr("narrow"));
+  EXPECT_EQ(name(machine_of(0), {&gpu, nullptr, false}), "gpu_generic");
+  EXPECT_EQ(name(machine_of(FEATURE_SSE41), {&narrow, nullptr, false}), "narrow_generic");
 }
 
 TEST_F(ChooseKernel, ATargetWithoutASpecialRowHasItsGenericOne) {

@@ -17,7 +17,7 @@ class ValidatePointers : public ::testing::Test {
 
   void prepare() {
     const convgrad_tensor *const tensors[3] = {&example.filter, &example.output, &example.input};
-    ASSERT_EQ(validate_problem(backprop_input_info, &example.attrs, tensors, &problem), CONVGRAD_OK)
+    ASSERT_EQ(validate_problem(backprop_input_info, CONVGRAD_HOST, &example.attrs, tensors, &problem), CONVGRAD_OK)
         << convgrad_last_error();
   }
 

@@ -22,7 +22,7 @@ class Validate : public ::testing::Test {
   convgrad_status run(const OpInfo &op) {
     const convgrad_tensor *by_role[3] = {&example.input, &example.filter, &example.output};
     const convgrad_tensor *const tensors[3] = {by_role[op.role[0]], by_role[op.role[1]], by_role[op.role[2]]};
-    return validate_problem(op, &example.attrs, tensors, &problem);
+    return validate_problem(op, CONVGRAD_HOST, &example.attrs, tensors, &problem);
   }
 
   // The status, and every one of the texts in the message, which names the op.
@@ -85,12 +85,14 @@ TEST_F(Validate, ShapesAreInTheDataFormat) {
 
 TEST_F(Validate, NullArguments) {
   const convgrad_tensor *tensors[3] = {&example.filter, &example.output, &example.input};
-  EXPECT_EQ(validate_problem(backprop_input_info, nullptr, tensors, &problem), CONVGRAD_INVALID_ARGUMENT);
+  EXPECT_EQ(validate_problem(backprop_input_info, CONVGRAD_HOST, nullptr, tensors, &problem),
+            CONVGRAD_INVALID_ARGUMENT);
   EXPECT_THAT(convgrad_last_error(), HasSubstr("attrs is NULL"));
   for (int i = 0; i < 3; ++i) {
     const convgrad_tensor *broken[3] = {tensors[0], tensors[1], tensors[2]};
     broken[i] = nullptr;
-    EXPECT_EQ(validate_problem(backprop_input_info, &example.attrs, broken, &problem), CONVGRAD_INVALID_ARGUMENT);
+    EXPECT_EQ(validate_problem(backprop_input_info, CONVGRAD_HOST, &example.attrs, broken, &problem),
+              CONVGRAD_INVALID_ARGUMENT);
     EXPECT_EQ(std::string("conv2d_backprop_input: ") + backprop_input_info.argument[i] + " is NULL",
               convgrad_last_error());
   }

@@ -18,6 +18,15 @@
  * Results are the same bits from run to run and for any number of threads.
  * Nothing here throws, aborts, exits or prints (but for CONVGRAD_VERBOSE=1, to stderr).
  *
+ * GPUs: a context whose target is a GPU's ("cuda", "opencl", or one by its full name) computes there; no context does
+ * unasked. Drivers are loaded when such a context is made; where there is none the rest of the library works. Tensors
+ * may be in the host's memory (operands are copied to the device and the result back, without what lies between their
+ * elements) or in the device's (CONVGRAD_CUDA, CONVGRAD_OPENCL: used in place, in the order of the context's queue).
+ * The device, the queue and every context on them are for the process that made them: a child made by fork is refused
+ * (CONVGRAD_UNSUPPORTED) and destroys without touching the driver. What went wrong on the device has the driver's text.
+ * A context keeps device memory for later calls, at most what its largest calls at once needed, until it and its plans
+ * are destroyed.
+ *
  * Environment, read once a context, when it is made (the default context: at its first use):
  *   CONVGRAD_TARGET       the target to use, where the options name none
  *   CONVGRAD_NUM_THREADS  how many threads, where the options say 0
@@ -114,7 +123,8 @@ convgrad_status convgrad_conv2d_output_shape(const convgrad_conv2d_attrs *attrs,
                                              const int64_t filter_shape[4], int64_t output_shape[4]);
 
 /* The operations. ctx may be NULL: a process-wide default. Every result has its full shape given; it may overlap no
- * operand. On failure nothing has been written, except after CONVGRAD_DEVICE_ERROR and CONVGRAD_INTERNAL. */
+ * operand. On failure nothing has been written, except after CONVGRAD_DEVICE_ERROR and CONVGRAD_INTERNAL. Tensors in
+ * another memory than the host's and the context's device's: CONVGRAD_UNSUPPORTED. */
 
 /* in_backprop [n,h,w,c] from filter [r,s,c/groups,k] and out_backprop [n,p,q,k]. in_backprop->shape is TensorFlow's
  * input_sizes; rows and columns that no window reached get exactly 0. */
@@ -154,7 +164,8 @@ typedef struct {
   int32_t num_threads; /* 0: CONVGRAD_NUM_THREADS, else the CPUs this process may use */
   int32_t strict;      /* 1: direct kernels only (no Winograd); also CONVGRAD_STRICT=1 */
   const char *target;  /* NULL: CONVGRAD_TARGET, else the best CPU target here (never a GPU); a target's name, e.g.
-                          "x86_64_avx2", or "cuda" or "opencl" for the best of its kind */
+                          "x86_64_avx2", or "cuda" or "opencl" for the best of its kind: on the first device that can
+                          run it, for OpenCL a GPU before others */
   const char *kernel;  /* NULL, or one kernel's name to force; a problem that it cannot compute: CONVGRAD_UNSUPPORTED */
   /* Calls task(arg, i) once for each i in [0, count), in any order, on any threads, and returns when all are done.
    * count <= num_threads; tasks never wait for one another; never called from inside a task; may be called from several
@@ -164,10 +175,13 @@ typedef struct {
   void *(*allocate)(void *memory, size_t bytes, size_t alignment); /* contexts, plans, scratch; NULL: the C library's */
   void (*release)(void *memory, void *pointer);
   void *memory;
-  void *device; /* CUcontext or cl_context; NULL: our own */
-  void *queue;  /* CUstream or cl_command_queue; NULL: our own. With every tensor on the device a call returns once
-                   enqueued and later errors surface at the next call; with a host tensor it returns when the result is
-                   there */
+  /* For a GPU target, else NULL. A CUcontext must outlive the context and its plans; a cl_context is retained. */
+  void *device; /* CUcontext or cl_context; NULL: the queue's, or our own (CUDA: the device's primary context) */
+  /* CUstream or cl_command_queue (one that keeps its commands' order). With every tensor on the device a call returns
+   * once enqueued and later errors surface at the next call; with a host tensor it returns when the result is there.
+   * NULL: our own (CUDA: one that the default stream does not wait for), on which nobody else can wait: each call
+   * returns when its result is there, and what it reads must be there when it is called. */
+  void *queue;
 } convgrad_context_options;
 
 /* Every choice left to the library. */
@@ -205,7 +219,7 @@ const char *convgrad_plan_kernel(const convgrad_plan *plan); /* the kernel's nam
 #define CONVGRAD_WORKSPACE_ALIGNMENT 64
 
 /* Bytes, a multiple of the alignment, all padding counted, known without running; depends on the context's
- * num_threads; 0 is a good answer. */
+ * num_threads; 0 is a good answer, and the one on GPUs, whose contexts have memory of their own. */
 size_t convgrad_plan_workspace_size(const convgrad_plan *plan);
 
 /* Data pointers only (byte offsets and memory kinds as planned). workspace NULL: allocated for the call. Given
@@ -222,7 +236,7 @@ typedef struct {
   const char *algorithm;
   convgrad_op op;
   convgrad_dtype dtype;
-  int32_t usable_here; /* 1 where this machine has what the kernel's target needs */
+  int32_t usable_here; /* 1 where this machine has what the kernel's target needs; a GPU is looked for once */
   int32_t reserved;
 } convgrad_kernel_info;
 
