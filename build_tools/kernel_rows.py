@@ -14,10 +14,17 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FAMILY_OF_OP = {"conv2d": "image", "conv2d_backprop_input": "image", "conv2d_backprop_filter": "filter"}
+FAMILIES = ("image", "filter", "winograd_image", "winograd_filter")  # of schedule_params.inc
 DTYPES = {"f32": "FLOAT32"}
 DTYPE_BYTES = {"f32": 4}
 DEVICES = {"cpu": "CPU", "cuda": "CUDA", "opencl": "OPENCL"}
-ALGORITHMS = {"generic": {"strict": True}, "direct": {"strict": True}}
+# strict: keeps the error bound of direct summation. fixed: for one filter size and stride, channels side by side.
+ALGORITHMS = {
+    "generic": {"strict": True, "fixed": False},
+    "direct": {"strict": True, "fixed": True},
+    "winograd_4x4": {"strict": False, "fixed": True, "accepts": ((3, 3), (1, 1)), "devices": ("cpu",), "generator": "_winograd",
+                     "family": "winograd_"},
+}
 WHEN_KEYS = {
     f"{bound}_{size}"
     for bound in ("min", "max")
@@ -28,6 +35,8 @@ ROW_KEYS = {"op", "dtype", "algorithm", "variant", "accepts", "params", "when", 
 MULTIPLES = {
     "image": [("block_vectors", "tile_vectors"), ("block_width", "tile_width"), ("block_height", "tile_height")],
     "filter": [("block_vectors", "tile_vectors"), ("block_channels", "tile_channels")],
+    "winograd_image": [("block_vectors", "tile_vectors"), ("block_tiles", "tile_rows")],
+    "winograd_filter": [("block_vectors", "tile_vectors"), ("block_channels", "tile_channels")],
 }
 GPU_MAX_BLOCK = 32
 
@@ -39,8 +48,8 @@ class RowError(Exception):
 def schedule_params():
     """{family: {name: (default, least, most)}} from schedules/schedule_params.inc."""
     text = (ROOT / "schedules/schedule_params.inc").read_text()
-    params = {"image": {}, "filter": {}}
-    pattern = r'^CONVGRAD_(IMAGE|FILTER)_PARAM\((\w+), (\d+), (\d+), (\d+), "'
+    params = {family: {} for family in FAMILIES}
+    pattern = rf'^CONVGRAD_({"|".join(FAMILIES).upper()})_PARAM\((\w+), (\d+), (\d+), (\d+), "'
     for family, name, default, least, most in re.findall(pattern, text, re.M):
         params[family.lower()][name] = (int(default), int(least), int(most))
     return params
@@ -109,16 +118,24 @@ class Kernel:
         expect(self.dtype in DTYPES, where, f"dtype is {self.dtype!r}, expected one of {', '.join(DTYPES)}")
         expect(self.algorithm in ALGORITHMS, where,
                f"algorithm is {self.algorithm!r}, expected one of {', '.join(ALGORITHMS)}")
-        self.strict = ALGORITHMS[self.algorithm]["strict"]
+        algorithm = ALGORITHMS[self.algorithm]
+        self.strict = algorithm["strict"]
+        self.family = algorithm.get("family", "") + FAMILY_OF_OP[op]
+        self.generator = op + algorithm.get("generator", "")
         accepts = dict(row.get("accepts", {}))
         self.filter = two(accepts.pop("filter"), where, "accepts.filter") if "filter" in accepts else (0, 0)
         self.stride = two(accepts.pop("stride"), where, "accepts.stride") if "stride" in accepts else (0, 0)
         expect(not accepts, where, f"unknown key accepts.{next(iter(accepts), '')}")
         fixed = min(self.filter + self.stride) > 0
-        expect(fixed == (self.algorithm == "direct"), where,
-               "a direct kernel fixes accepts.filter and accepts.stride, a generic one neither")
-        self.channels_last = self.algorithm == "direct"
-        self.params = self.checked_params(row.get("params", {}), FAMILY_OF_OP[op], where, known_params)
+        expect(fixed == algorithm["fixed"], where,
+               f"a kernel of algorithm {self.algorithm} fixes {'' if algorithm['fixed'] else 'neither '}accepts.filter "
+               f"{'and' if algorithm['fixed'] else 'nor'} accepts.stride")
+        expect((self.filter, self.stride) == algorithm.get("accepts", (self.filter, self.stride)), where,
+               f"algorithm {self.algorithm} takes filter 3x3 with stride 1x1 only")
+        expect(target.device in algorithm.get("devices", DEVICES), where,
+               f"algorithm {self.algorithm} has no schedule for {target.device}")
+        self.channels_last = algorithm["fixed"]
+        self.params = self.checked_params(row.get("params", {}), self.family, where, known_params)
         self.lanes = target.vector_bytes // DTYPE_BYTES[self.dtype]
         if target.device != "cpu":
             self.check_gpu_params(FAMILY_OF_OP[op], where)
@@ -157,6 +174,8 @@ class Kernel:
 
     def tile(self):
         vectors = self.params["tile_vectors"] * self.lanes
+        if self.family == "winograd_image":
+            return f"t{self.params['tile_rows']}{'k' if self.op == 'conv2d' else 'c'}{vectors}"
         if FAMILY_OF_OP[self.op] == "filter":
             return f"c{self.params['tile_channels']}k{vectors}"
         channel = "k" if self.op == "conv2d" else "c"
@@ -245,7 +264,7 @@ def write_tables(tables, targets, output):
     lines = [f"set(CONVGRAD_KERNELS {' '.join(tables.kernels)})",
              f"set(CONVGRAD_DEVICES {' '.join(sorted({DEVICES[t.device] for t in targets}))})"]
     for k in tables.kernels.values():
-        lines += [f"set({k.name}_GENERATOR {k.op})", f"set({k.name}_HALIDE_TARGET {k.target.halide_target})",
+        lines += [f"set({k.name}_GENERATOR {k.generator})", f"set({k.name}_HALIDE_TARGET {k.target.halide_target})",
                   f"set({k.name}_PARAMS {' '.join(k.generator_params())})"]
     files = sorted({str(p) for t in targets for p in [t.folder / "target.json", *t.rows_folder.glob("*.json")]})
     lines.append("set(CONVGRAD_ROW_FILES " + " ".join(f'"{f}"' for f in files) + ")")

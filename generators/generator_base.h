@@ -18,15 +18,18 @@
 namespace convgrad {
 
 enum class Algorithm {
-  kGeneric,  // any filter size, stride and dilation, given at run time; any memory layout
-  kDirect,   // filter size and stride are constants, dilation 1, channels contiguous
+  kGeneric,      // any filter size, stride and dilation, given at run time; any memory layout
+  kDirect,       // filter size and stride are constants, dilation 1, channels contiguous
+  kWinograd4x4,  // so they are, and results are computed in tiles of 4 x 4 pixels (winograd.h)
 };
 
 template <typename Derived>
 class Conv2dGenerator : public Halide::Generator<Derived> {
  public:
   Halide::GeneratorParam<Algorithm> algorithm{
-      "algorithm", Algorithm::kGeneric, {{"generic", Algorithm::kGeneric}, {"direct", Algorithm::kDirect}}};
+      "algorithm",
+      Algorithm::kGeneric,
+      {{"generic", Algorithm::kGeneric}, {"direct", Algorithm::kDirect}, {"winograd_4x4", Algorithm::kWinograd4x4}}};
   Halide::GeneratorParam<int> filter_height{"filter_height", 0, 0, 64};  // 0: given at run time
   Halide::GeneratorParam<int> filter_width{"filter_width", 0, 0, 64};
   Halide::GeneratorParam<int> stride_height{"stride_height", 0, 0, 64};
@@ -38,6 +41,7 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
 
  protected:
   bool direct() const { return algorithm == Algorithm::kDirect; }
+  bool fixed() const { return algorithm != Algorithm::kGeneric; }
   int lanes() const { return vector_bytes / static_cast<int>(sizeof(float)); }
   bool on_gpu() const { return this->get_target().has_gpu_feature(); }
 
@@ -104,12 +108,12 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
         [this](int h) { return panel_extent(h, stride_height, filter_height); });
   }
 
-  // Direct kernels read and write whole vectors of channels, generic ones take every layout.
+  // Kernels for a fixed filter read and write whole vectors of channels, generic ones take every layout.
   template <typename Buffer>
   void set_layout(Buffer &buffer) const {
     buffer.dim(0).set_min(0);
     buffer.dim(3).set_min(0);
-    buffer.dim(0).set_stride(direct() ? Halide::Expr(1) : Halide::Expr());
+    buffer.dim(0).set_stride(fixed() ? Halide::Expr(1) : Halide::Expr());
   }
 
   template <typename Buffer>
@@ -118,7 +122,7 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     filter.dim(1).set_min(0);
     filter.dim(2).set_min(0);
     filter.dim(3).set_min(0);
-    if (direct()) {
+    if (fixed()) {
       filter.dim(2).set_extent(static_cast<int>(filter_width));
       filter.dim(3).set_extent(static_cast<int>(filter_height));
     }

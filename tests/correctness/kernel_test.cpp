@@ -1,5 +1,5 @@
 // Every kernel, forced by name, against the reference on integer-valued data. Kernels are equal to the reference
-// element for element, and so to one another.
+// element for element, and so to one another (Winograd's but for rounding that no integer survives wrongly).
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -219,19 +219,36 @@ TEST(Environment, NumThreads) {
 }
 
 TEST(Environment, StrictChoosesDirectKernels) {
-  const auto only_direct = [](int32_t strict) {
+  std::vector<Problem> all = problems();
+  std::string error;
+  const std::vector<Problem> fit_for_winograd = expand_shapes("all n4 h28 w28 c64 k64 r3x3 pSAME", &error);
+  all.insert(all.end(), fit_for_winograd.begin(), fit_for_winograd.end());
+  // How many problems a Winograd kernel is chosen for, on one target; negative: none is chosen for some problem.
+  const auto winograd_choices = [&](const char *target, int32_t strict) {
     convgrad_context_options options = convgrad_context_options_default();
     options.strict = strict;
+    options.target = target;
     const Context context = make_context(options);
-    for (const Problem &problem : problems()) {
+    int choices = 0;
+    for (const Problem &problem : all) {
       const Plan plan = make_plan(context.get(), problem);
       const convgrad_kernel_info *kernel = plan == nullptr ? nullptr : find_kernel(convgrad_plan_kernel(plan.get()));
-      if (kernel == nullptr || std::string(kernel->algorithm).find("winograd") != std::string::npos) return 1;
+      if (kernel == nullptr) return -1;
+      choices += is_winograd(kernel->name);
     }
-    return 0;
+    return choices;
   };
-  EXPECT_EQ(only_direct(1), 0) << convgrad_last_error();
-  EXPECT_EQ(run_in_child({{"CONVGRAD_STRICT", "1"}}, [&] { return only_direct(0); }).exit_code, 0);
+  for (const std::string &target : usable_targets()) {
+    const std::vector<const convgrad_kernel_info *> kernels = all_kernels();
+    const bool has_winograd = std::any_of(kernels.begin(), kernels.end(), [&](const convgrad_kernel_info *kernel) {
+      return kernel->target == target && is_winograd(kernel->name);
+    });
+    EXPECT_EQ(winograd_choices(target.c_str(), 0), has_winograd ? 3 : 0) << target << ": " << convgrad_last_error();
+    EXPECT_EQ(winograd_choices(target.c_str(), 1), 0) << target << ": " << convgrad_last_error();
+    const ChildResult child =
+        run_in_child({{"CONVGRAD_STRICT", "1"}}, [&] { return winograd_choices(target.c_str(), 0) == 0 ? 0 : 1; });
+    EXPECT_EQ(child.exit_code, 0) << target;
+  }
 }
 
 TEST(Environment, VerboseTellsTheRowsAndTheWinner) {

@@ -47,6 +47,8 @@ std::vector<const convgrad_kernel_info *> all_kernels() {
   return kernels;
 }
 
+bool is_winograd(const std::string &kernel) { return kernel.find("_winograd_") != std::string::npos; }
+
 std::vector<const convgrad_kernel_info *> kernels_of(convgrad_op op) {
   std::vector<const convgrad_kernel_info *> kernels = all_kernels();
   kernels.erase(std::remove_if(kernels.begin(), kernels.end(), [&](const auto *kernel) { return kernel->op != op; }),

@@ -42,6 +42,9 @@ class ContextCache {
 // What kernels run on: a process tests those of one kind of device, "cpu", "opencl" or "cuda".
 std::string device_of(const convgrad_kernel_info &kernel);
 
+// Whether the kernel of that name may round more than direct summation does, and spread a NaN over a tile.
+bool is_winograd(const std::string &kernel);
+
 std::vector<const convgrad_kernel_info *> all_kernels();  // of the kind of device that is tested, as all below
 std::vector<const convgrad_kernel_info *> kernels_of(convgrad_op op);
 std::vector<const convgrad_kernel_info *> usable_kernels_of(convgrad_op op);

@@ -86,7 +86,11 @@ struct Repro {
   std::string to_string() const;
 };
 
-// OK, nothing damaged, every element equal to what is expected.
+// Integer-valued results as they would be without a Winograd kernel's rounding: what is near an integer becomes it.
+// Results of other kernels are left alone.
+std::vector<float> without_rounding(std::vector<float> result, const std::string &kernel);
+
+// OK, nothing damaged, every element equal to what is expected, or a Winograd kernel's rounding away from it.
 ::testing::AssertionResult equals_expected(const Outcome &outcome, const std::vector<double> &expected,
                                            const Repro &repro);
 // OK, nothing damaged, the same bits.
