@@ -85,7 +85,7 @@ def read_layers(path, network, batch):
         padding = entry["padding"]
         layers.append(Layer(
             network=network,
-            name=entry["name"].split(":")[-1],
+            name=entry["name"].split(" (")[0].split(":")[-1],  # without a remark
             count=entry["count"],
             input=(batch, *entry["input_hwc"]),
             filter=tuple(entry["filter_hwio"]),
