@@ -9,6 +9,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$ROOT/build
 JOBS=$(nproc)
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+# PoCL aborts where there is no /sys, as in a folder that is a root of its own, unless it is told how many CPUs there are.
+[ -d /sys/devices/system/cpu ] || export HWLOC_SYNTHETIC="pu:$JOBS" HWLOC_THISSYSTEM=1
 
 die() {
   echo "$(basename "$0"): $*" >&2
