@@ -136,6 +136,10 @@ class Kernel:
                f"algorithm {self.algorithm} has no schedule for {target.device}")
         self.channels_last = algorithm["fixed"]
         self.params = self.checked_params(row.get("params", {}), self.family, where, known_params)
+        on_cpu_direct = target.device == "cpu" and self.algorithm == "direct"
+        expect(not self.params.get("one_panel") or on_cpu_direct, where, "params.one_panel is for direct kernels on a CPU")
+        expect(not self.params.get("along_reduction") or (op == "conv2d_backprop_input" and self.params["one_panel"]), where,
+               "params.along_reduction is for conv2d_backprop_input with one_panel")
         self.lanes = target.vector_bytes // DTYPE_BYTES[self.dtype]
         if target.device != "cpu":
             self.check_gpu_params(FAMILY_OF_OP[op], where)
@@ -173,13 +177,23 @@ class Kernel:
         return f"{self.filter[0]}x{self.filter[1]}s" + (f"{self.stride[0]}" if square else "x".join(map(str, self.stride)))
 
     def tile(self):
-        vectors = self.params["tile_vectors"] * self.lanes
+        vectors = self.params["tile_vectors"] * (1 if self.params.get("along_reduction") else self.lanes)
         if self.family == "winograd_image":
             return f"t{self.params['tile_rows']}{'k' if self.op == 'conv2d' else 'c'}{vectors}"
         if FAMILY_OF_OP[self.op] == "filter":
             return f"c{self.params['tile_channels']}k{vectors}"
         channel = "k" if self.op == "conv2d" else "c"
         return f"h{self.params['tile_height']}w{self.params['tile_width']}{channel}{vectors}"
+
+    def max_reduction(self):
+        """The most channels that the kernel sums over; 0: any number."""
+        return self.params["block_reduction"] if self.params.get("one_panel") else 0
+
+    def block(self):
+        """Input and output channels of a task of a CPU's filter gradient for a fixed filter, for the runtime; else 0."""
+        if FAMILY_OF_OP[self.op] != "filter" or not self.channels_last or self.target.device != "cpu":
+            return 0, 0
+        return self.params["block_channels"], self.params["block_vectors"] * self.lanes
 
     def definition(self):
         return (self.algorithm, self.filter, self.stride, tuple(self.params.items()))
@@ -253,8 +267,9 @@ def write_tables(tables, targets, output):
     for op in FAMILY_OF_OP:
         kernels = [k for k in tables.kernels.values() if k.op == op]
         write_if_changed(output / f"kernels_{op}.inc", [
-            f"CONVGRAD_KERNEL({k.name}, {DTYPES[k.dtype]}, {k.target.name}, {k.algorithm}, {k.filter[0]}, {k.filter[1]}, "
-            f"{k.stride[0]}, {k.stride[1]}, {int(k.channels_last)}, {int(k.strict)})" for k in kernels])
+            f"CONVGRAD_KERNEL({k.name}, {DTYPES[k.dtype]}, {k.target.name}, {k.algorithm}, {int(k.strict)}, {k.filter[0]}, "
+            f"{k.filter[1]}, {k.stride[0]}, {k.stride[1]}, {int(k.channels_last)}, {k.max_reduction()}, "
+            f"{', '.join(map(str, k.block()))})" for k in kernels])
         write_if_changed(output / f"scratch_{op}.inc", [f'#include "{k.name}.scratch.inc"' for k in kernels])
         rows = sorted((r for r in tables.rows if r[0] == op), key=lambda r: -r[1].target.priority)
         write_if_changed(output / f"rows_{op}.inc", [

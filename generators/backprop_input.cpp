@@ -29,7 +29,9 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
   }
 
   void generate() {
-    gradient = on_gpu() ? padded(out_backprop) : zero_outside(out_backprop, {1, 2, 3});
+    gradient = on_gpu()               ? padded(out_backprop)
+               : along_reduction != 0 ? zero_outside(out_backprop, {0, 1, 2, 3})
+                                      : zero_outside(out_backprop, {1, 2, 3});
     for (int a = 0; a < phases_y(); a++) {
       for (int b = 0; b < phases_x(); b++) {
         Phase phase;
@@ -82,8 +84,11 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
     phase.sum = Func("sum");
     phase.image_panel = Func("image_panel");
     phase.filter_panel = Func("filter_panel");
-    const Expr channels = in_whole_panels(filter.dim(0).extent(), block_reduction);
-    const Func taps = on_gpu() ? padded(filter) : zero_outside(filter, {1});
+    const Expr channels = along_reduction != 0 ? (filter.dim(0).extent() + lanes() - 1) / lanes() * lanes()
+                                               : in_whole_panels(filter.dim(0).extent(), block_reduction);
+    const Func taps = on_gpu()               ? padded(filter)
+                      : along_reduction != 0 ? zero_outside(filter, {0, 1})
+                                             : zero_outside(filter, {1});
     if (direct()) {
       RDom t(0, channels, 0, phase.taps_x, 0, phase.taps_y);
       phase.filter_panel(c, k, s, r) = taps(k, c, b + stride_width * s, a + stride_height * r);

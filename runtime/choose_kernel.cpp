@@ -175,6 +175,12 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
       return false;
     }
   }
+  const int64_t reduced = problem.op == CONVGRAD_OP_CONV2D ? problem.in_channels : problem.out_channels;
+  if (kernel.max_reduction != 0 && reduced > kernel.max_reduction) {
+    reason->append("sums over at most %d channels, the problem has %lld", kernel.max_reduction,
+                   static_cast<long long>(reduced));
+    return false;
+  }
   for (int role = 0; role < 3 && kernel.channels_last; ++role) {
     const View &view = problem.view[role];
     if (view.size[0] > 1 && view.stride[0] != 1) {

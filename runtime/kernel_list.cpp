@@ -16,15 +16,15 @@ namespace {
   {#name, &target_##target, #algorithm, op, CONVGRAD_##dtype, strict != 0},
 
 constexpr ListedKernel kListed[] = {
-#define CONVGRAD_KERNEL(name, dtype, target, algorithm, filter_h, filter_w, stride_h, stride_w, channels_last, strict) \
+#define CONVGRAD_KERNEL(name, dtype, target, algorithm, strict, ...) \
   CONVGRAD_LISTED(CONVGRAD_OP_CONV2D, name, dtype, target, algorithm, strict)
 #include "kernels_conv2d.inc"
 #undef CONVGRAD_KERNEL
-#define CONVGRAD_KERNEL(name, dtype, target, algorithm, filter_h, filter_w, stride_h, stride_w, channels_last, strict) \
+#define CONVGRAD_KERNEL(name, dtype, target, algorithm, strict, ...) \
   CONVGRAD_LISTED(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, name, dtype, target, algorithm, strict)
 #include "kernels_conv2d_backprop_input.inc"
 #undef CONVGRAD_KERNEL
-#define CONVGRAD_KERNEL(name, dtype, target, algorithm, filter_h, filter_w, stride_h, stride_w, channels_last, strict) \
+#define CONVGRAD_KERNEL(name, dtype, target, algorithm, strict, ...) \
   CONVGRAD_LISTED(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, name, dtype, target, algorithm, strict)
 #include "kernels_conv2d_backprop_filter.inc"
 #undef CONVGRAD_KERNEL

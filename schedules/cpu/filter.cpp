@@ -25,22 +25,23 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
   Func result = stages.result, sum = stages.sum, input_panel = stages.input_panel, gradient = stages.gradient_panel;
   const Var k = stages.k, c = stages.c, s = stages.s, r = stages.r, x = stages.x, y = stages.y, n = stages.n;
 
-  Var block("block"), task("task"), tap("tap"), tap_r("tap_r"), inner_k("inner_k"), inner_c("inner_c"),
+  Var block("block"), task("task"), tap("tap"), tap_r("tap_r"), vector("vector"), lane("lane"), inner_c("inner_c"),
       inner_s("inner_s"), inner_r("inner_r");
   result.split(c, block, inner_c, params.block_channels, TailStrategy::GuardWithIf)
-      .split(k, task, inner_k, block_k, TailStrategy::GuardWithIf);
+      .split(k, vector, lane, lanes, TailStrategy::GuardWithIf)
+      .split(vector, task, vector, params.block_vectors, TailStrategy::GuardWithIf);
   if (stages.panel_of_one_tap) {
     // Split by 1: bounds inference sees through a fused split, not through a fused dimension.
     result.split(s, tap, inner_s, 1, TailStrategy::GuardWithIf)
         .split(r, tap_r, inner_r, 1, TailStrategy::GuardWithIf)
-        .reorder(inner_k, inner_c, inner_s, inner_r, block, task, tap, tap_r)
+        .reorder(lane, vector, inner_c, inner_s, inner_r, block, task, tap, tap_r)
         .fuse(block, task, task)
         .fuse(task, tap, task)
         .fuse(task, tap_r, task);
   } else {
-    result.reorder(inner_k, inner_c, s, r, block, task).fuse(block, task, task);
+    result.reorder(lane, vector, inner_c, s, r, block, task).fuse(block, task, task);
   }
-  result.partition(task, Partition::Never).parallel(task).vectorize(inner_k, lanes, TailStrategy::GuardWithIf);
+  result.partition(task, Partition::Never).parallel(task).vectorize(lane);
 
   // The sums of a task. Each panel's part of a sum is a Func of its own (rfactor), small enough for registers.
   RVar panel_x("panel_x"), panel_y("panel_y"), within_x("within_x"), within_y("within_y");
@@ -50,7 +51,7 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .split(stages.reduction.y, panel_y, within_y, params.block_height, TailStrategy::GuardWithIf);
   Func tile = sum.update().rfactor({{panel_x, part_x}, {panel_y, part_y}, {stages.reduction.z, part_n}});
 
-  Var tile_kv("tile_k"), tile_c("tile_c"), vector("vector"), lane("lane");
+  Var tile_kv("tile_k"), tile_c("tile_c");
   sum.compute_at(result, task)
       .store_in(MemoryType::Heap)
       .bound_storage(k, block_k)
@@ -64,14 +65,15 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .split(c, tile_c, inner_c, params.tile_channels, TailStrategy::RoundUp)
       .split(k, tile_kv, vector, tile_k, TailStrategy::RoundUp)
       .split(vector, vector, lane, lanes)
-      .reorder({lane, vector, inner_c, tile_kv, tile_c, s, r, panel_x, panel_y, stages.reduction.z})
+      .reorder({lane, vector, inner_c, tile_c, s, r, tile_kv, panel_x, panel_y, stages.reduction.z})
+      .partition(tile_kv, Partition::Never)
       .partition(panel_x, Partition::Never)
       .partition(panel_y, Partition::Never)
       .vectorize(lane)
       .unroll(vector)
       .unroll(inner_c);
 
-  tile.compute_at(sum, tile_kv)
+  tile.compute_at(sum, tile_c)
       .store_in(MemoryType::Stack)
       .bound_extent(k, tile_k)
       .bound_extent(c, params.tile_channels)
@@ -79,9 +81,11 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .vectorize(lane)
       .unroll(vector)
       .unroll(c);
+  // The operand that there are fewer of stays in registers: the other order spills.
+  const bool few_channels = params.tile_channels < params.tile_vectors;
   tile.update()
       .split(k, vector, lane, lanes)
-      .reorder(lane, vector, c, within_x, within_y)
+      .reorder({lane, few_channels ? c : vector, few_channels ? vector : c, within_x, within_y})
       .vectorize(lane)
       .unroll(vector)
       .unroll(c);
@@ -91,16 +95,17 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .bound_storage(c, params.block_channels + lanes)
       .bound_storage(x, stages.panel_width(params.block_width))
       .bound_storage(y, stages.panel_height(params.block_height));
-  gradient.compute_at(sum, panel_x)
+  gradient.compute_at(sum, tile_kv)
       .store_in(MemoryType::Heap)
-      .bound_storage(k, block_k + lanes)
+      .bound_extent(k, tile_k)
+      .bound_storage(k, tile_k)
       .bound_storage(x, params.block_width)
       .bound_storage(y, params.block_height);
   if (stages.input_contiguous.defined()) {
-    input_panel.specialize(stages.input_contiguous).vectorize(c, lanes, TailStrategy::GuardWithIf);
+    input_panel.specialize(stages.input_contiguous).vectorize(c, lanes, TailStrategy::RoundUp);
     gradient.specialize(stages.gradient_contiguous).vectorize(k, lanes, TailStrategy::RoundUp);
   } else {
-    input_panel.vectorize(c, lanes, TailStrategy::GuardWithIf);
+    input_panel.vectorize(c, lanes, TailStrategy::RoundUp);
     gradient.vectorize(k, lanes, TailStrategy::RoundUp);
   }
 }

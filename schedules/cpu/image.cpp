@@ -8,7 +8,7 @@
 //
 // Panels are repacked for each task, which costs 2-10% of a task's time, and not kept for the whole tensor, whose
 // strided reads would thrash L1 and whose size would be known only at run time.
-#include "schedules/schedule.h"
+#include "schedules/cpu/image.h"
 
 namespace convgrad {
 
@@ -20,25 +20,34 @@ using Halide::TailStrategy;
 using Halide::Var;
 
 void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams &params) {
+  if (params.along_reduction != 0) {
+    schedule_image_along_reduction(stages, params);
+    return;
+  }
+  if (params.one_panel != 0) {
+    schedule_image_in_one_panel(stages, params);
+    return;
+  }
   const int lanes = params.lanes;
   const int tile_channels = params.tile_vectors * lanes;
   const int block_channels = params.block_vectors * lanes;
-  Func result = stages.result, sum = stages.sum, image_panel = stages.image_panel, filter_panel = stages.filter_panel;
+  Func result = stages.result, sum = stages.sum, image_panel = stages.image_panel;
   const Var channel = stages.channel, reduced = stages.reduced, x = stages.x, y = stages.y, n = stages.n;
 
-  Var block("block"), block_y("block_y"), block_n("block_n"), task("task"), inner_channel("inner_channel"),
+  Var block("block"), block_y("block_y"), block_n("block_n"), task("task"), vector("vector"), lane("lane"),
       inner_x("inner_x"), inner_y("inner_y"), inner_n("inner_n");
-  result.split(channel, block, inner_channel, block_channels, TailStrategy::GuardWithIf)
+  result.split(channel, block, lane, lanes, TailStrategy::GuardWithIf)
+      .split(block, block, vector, params.block_vectors, TailStrategy::GuardWithIf)
       .split(x, task, inner_x, params.block_width, TailStrategy::GuardWithIf)
       .split(y, block_y, inner_y, params.block_height, TailStrategy::GuardWithIf)
       .split(n, block_n, inner_n, params.block_images, TailStrategy::GuardWithIf)
-      .reorder(inner_channel, inner_x, inner_y, inner_n, block, task, block_y, block_n)
+      .reorder(lane, vector, inner_x, inner_y, inner_n, block, task, block_y, block_n)
       .fuse(block, task, task)
       .fuse(task, block_y, task)
       .fuse(task, block_n, task)
       .partition(task, Partition::Never)
       .parallel(task)
-      .vectorize(inner_channel, lanes, TailStrategy::GuardWithIf);
+      .vectorize(lane);
 
   // The sums of a task. Each panel's part of a sum is a Func of its own (rfactor), small enough for registers.
   RVar panel("panel"), within("within");
@@ -51,10 +60,10 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
   }
   Func tile = sum.update().rfactor(kept);
 
-  Var tile_channel("tile_channel"), tile_x("tile_x"), tile_y("tile_y"), vector("vector"), lane("lane");
+  Var tile_channel("tile_channel"), tile_x("tile_x"), tile_y("tile_y");
   sum.compute_at(result, task)
       .store_in(MemoryType::Heap)
-      .bound_storage(channel, block_channels)
+      .bound_storage(channel, block_channels + lanes)
       .bound_storage(x, params.block_width)
       .bound_storage(y, params.block_height)
       .bound_storage(n, params.block_images)
@@ -99,22 +108,35 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
       .bound_storage(x, stages.panel_width(params.block_width))
       .bound_storage(y, stages.panel_height(params.block_height))
       .bound_storage(n, params.block_images);
-  filter_panel.compute_at(sum, tile_channel)
-      .store_in(MemoryType::Heap)
-      .bound_storage(channel, tile_channels)
-      .bound_extent(channel, tile_channels)
-      .bound_storage(reduced, params.block_reduction)
-      .split(channel, vector, lane, lanes)
-      .reorder(lane, reduced, stages.s, stages.r, vector);
   if (stages.panel_of_one_tap) {
-    filter_panel.bound_storage(stages.s, 1).bound_storage(stages.r, 1);
     image_panel.bound_storage(stages.s, 1).bound_storage(stages.r, 1);
   }
   if (stages.image_contiguous.defined()) {
     image_panel.specialize(stages.image_contiguous).vectorize(reduced, lanes, TailStrategy::GuardWithIf);
-    filter_panel.specialize(stages.filter_contiguous).vectorize(lane);
   } else {
     image_panel.vectorize(reduced, lanes, TailStrategy::GuardWithIf);
+  }
+  schedule_filter_panel(stages, sum, tile_channel, tile_channels, params.block_reduction, lanes);
+}
+
+void schedule_filter_panel(const ImageStages &stages, Func consumer, Var tile_channel, int tile_channels,
+                           int block_reduction, int lanes) {
+  const Var channel = stages.channel, reduced = stages.reduced;
+  Var vector("vector"), lane("lane");
+  Func filter_panel = stages.filter_panel;
+  filter_panel.compute_at(consumer, tile_channel)
+      .store_in(MemoryType::Heap)
+      .bound_storage(channel, tile_channels)
+      .bound_extent(channel, tile_channels)
+      .bound_storage(reduced, block_reduction)
+      .split(channel, vector, lane, lanes)
+      .reorder(lane, reduced, stages.s, stages.r, vector);
+  if (stages.panel_of_one_tap) {
+    filter_panel.bound_storage(stages.s, 1).bound_storage(stages.r, 1);
+  }
+  if (stages.filter_contiguous.defined()) {
+    filter_panel.specialize(stages.filter_contiguous).vectorize(lane);
+  } else {
     filter_panel.vectorize(lane);
   }
 }

@@ -22,10 +22,10 @@ void schedule_winograd_filter_on_cpu(WinogradFilterStages stages, const Winograd
   Func result = stages.result, products = stages.products;
   const Var k = stages.k, c = stages.c;
 
-  Var block("block"), task("task"), inner_k("inner_k"), inner_c("inner_c"), vector("vector"), lane("lane");
+  Var block("block"), task("task"), inner_c("inner_c"), vector("vector"), lane("lane");
   result.split(c, block, inner_c, params.block_channels, TailStrategy::GuardWithIf)
-      .split(k, task, inner_k, block_k, TailStrategy::GuardWithIf)
-      .split(inner_k, vector, lane, lanes, TailStrategy::GuardWithIf)
+      .split(k, vector, lane, lanes, TailStrategy::GuardWithIf)
+      .split(vector, task, vector, params.block_vectors, TailStrategy::GuardWithIf)
       .reorder(lane, stages.s, stages.r, vector, inner_c, block, task)
       .fuse(block, task, task)
       .partition(task, Partition::Never)

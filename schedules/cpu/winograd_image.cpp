@@ -33,13 +33,13 @@ void schedule_winograd_image_on_cpu(WinogradImageStages stages, const WinogradIm
   const Expr tile_count = (stages.tiles + params.tile_rows - 1) / params.tile_rows;
   const Expr block_tiles = (tile_count + blocks - 1) / blocks * params.tile_rows;
 
-  Var block("block"), inner_channel("inner_channel"), vector("vector"), lane("lane");
+  Var block("block"), vector("vector"), lane("lane");
   RVar task("task"), within_task("within_task");
   // Tiles write pixels of their own, which Halide cannot see.
   result.update()
       .allow_race_conditions()
-      .split(channel, block, inner_channel, block_channels, TailStrategy::GuardWithIf)
-      .split(inner_channel, vector, lane, lanes, TailStrategy::GuardWithIf)
+      .split(channel, vector, lane, lanes, TailStrategy::GuardWithIf)
+      .split(vector, block, vector, params.block_vectors, TailStrategy::GuardWithIf)
       .split(stages.pixels.z, task, within_task, block_tiles, TailStrategy::GuardWithIf)
       .reorder({lane, stages.pixels.x, stages.pixels.y, vector, within_task, block, task})
       .fuse(block, task, task)

@@ -23,8 +23,17 @@ const Target test_only = {"test_only", 0, FEATURE_AVX2, DeviceKind::CPU, 0, 0};
 int never_run(void **) { return -1; }
 
 Kernel kernel_of(const char *name, const Target *target, int filter, int stride, bool channels_last, bool strict_ok) {
-  return {name,      "direct",  target, CONVGRAD_FLOAT32, {filter, filter}, {stride, stride}, channels_last,
-          strict_ok, never_run, 0};
+  Kernel kernel = {};
+  kernel.name = name;
+  kernel.algorithm = "direct";
+  kernel.target = target;
+  kernel.dtype = CONVGRAD_FLOAT32;
+  kernel.filter[HEIGHT] = kernel.filter[WIDTH] = filter;
+  kernel.stride[HEIGHT] = kernel.stride[WIDTH] = stride;
+  kernel.channels_last = channels_last;
+  kernel.strict_ok = strict_ok;
+  kernel.run = never_run;
+  return kernel;
 }
 
 const Kernel kernels[] = {
@@ -253,6 +262,21 @@ TEST_F(ChooseKernel, PhasesLeavePartsOfAFixedFilter) {
   EXPECT_TRUE(accepts(fixed_filter, conv(8, 3, 1, 4, 1, CONVGRAD_OP_CONV2D_BACKPROP_INPUT), &reason));
   EXPECT_FALSE(accepts(fixed_filter, conv(8, 3, 2, 4, 1, CONVGRAD_OP_CONV2D_BACKPROP_INPUT), &reason));
   EXPECT_THAT(reason.c_str(), HasSubstr("whole filter"));
+}
+
+TEST_F(ChooseKernel, SomeSumOverFewChannelsOnly) {
+  Kernel few = kernel_of("few", &middle, 1, 1, true, true);
+  few.max_reduction = 64;
+  const auto takes = [&](convgrad_op op, int64_t in_channels, int64_t out_channels) {
+    const Axis axis = axis_of(8, 1, 8, 1, 1, 0);
+    reason.clear();
+    return accepts(few, normalize(problem_of(op, 1, axis, axis, in_channels, out_channels)), &reason);
+  };
+  EXPECT_TRUE(takes(CONVGRAD_OP_CONV2D, 64, 65));
+  EXPECT_FALSE(takes(CONVGRAD_OP_CONV2D, 65, 64));
+  EXPECT_STREQ(reason.c_str(), "sums over at most 64 channels, the problem has 65");
+  EXPECT_TRUE(takes(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, 65, 64));
+  EXPECT_FALSE(takes(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, 64, 65));
 }
 
 TEST_F(ChooseKernel, Dtypes) {
