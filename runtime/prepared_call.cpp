@@ -120,6 +120,7 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
     if (call->kernel != nullptr && !offsets_fit_int32(*call, &reason)) call->kernel = nullptr;
     if (call->kernel == nullptr) return fail(CONVGRAD_UNSUPPORTED, "%s: %s", op.info.name, reason.c_str());
     call->fill = call->normalized.fill || leaves_gaps(*call->kernel, call->normalized);
+    call->parts = reduction_parts(*call->kernel, call->normalized);
   }
   if (settings.verbose) print_choice(*call);
   return CONVGRAD_OK;
@@ -127,9 +128,13 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
 
 size_t workspace_size(const PreparedCall &call) {
   if (call.kernel == nullptr) return 0;
-  size_t bytes;
+  // A slot of scratch for each thread, then the partial results.
+  size_t slots, partials, bytes;
   const bool overflow =
-      __builtin_mul_overflow(slot_size(*call.kernel), static_cast<size_t>(call.settings.parallel.num_threads), &bytes);
+      __builtin_mul_overflow(slot_size(*call.kernel), static_cast<size_t>(call.settings.parallel.num_threads),
+                             &slots) ||
+      __builtin_mul_overflow(partial_bytes(call.normalized), static_cast<size_t>(call.parts.count - 1), &partials) ||
+      __builtin_add_overflow(slots, partials, &bytes);
   return overflow ? SIZE_MAX : bytes;
 }
 
@@ -175,7 +180,12 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
     const size_t slot_bytes = slot_size(*call.kernel);
     ScratchStack scratch(workspace, slot_bytes);
     CallContext context = {&call.settings.parallel, &scratch, static_cast<char *>(workspace), slot_bytes};
-    error = launch(*call.kernel, call.normalized, first, &context);
+    if (call.parts.count > 1) {
+      char *const partials = context.workspace + slot_bytes * static_cast<size_t>(call.settings.parallel.num_threads);
+      error = launch_in_parts(*call.kernel, call.normalized, call.parts, first, partials, context);
+    } else {
+      error = launch(*call.kernel, call.normalized, first, &context);
+    }
   }
   release(call.settings.memory, allocated);
   if (error != 0) {

@@ -1,0 +1,28 @@
+// A filter gradient with few channels has few tasks: a task sums over all pixels of all images. Its pixels are then
+// dealt out to parts, each a gradient of its own, and the parts are added up in their order. How many there are depends
+// on sizes alone, so that the result has the same bits for any number of threads.
+#ifndef CONVGRAD_RUNTIME_REDUCTION_PARTS_H
+#define CONVGRAD_RUNTIME_REDUCTION_PARTS_H
+
+#include "launch.h"
+
+namespace convgrad {
+
+struct ReductionParts {
+  int64_t count;  // 1: the reduction stays whole
+  int axis;       // along which the output is cut: HEIGHT, or WIDTH where it is one row
+  int64_t rows;   // (or columns) of a part; the last one may have fewer
+};
+
+ReductionParts reduction_parts(const Kernel &kernel, const Normalized &problem);
+
+// What one part's result takes in the workspace: whole cache lines. The first part's lies in the result itself.
+size_t partial_bytes(const Normalized &problem);
+
+// As launch(), in parts; `partials` holds count - 1 of them.
+int launch_in_parts(const Kernel &kernel, const Normalized &problem, const ReductionParts &parts, const Place first[3],
+                    char *partials, const CallContext &context);
+
+}  // namespace convgrad
+
+#endif
