@@ -8,6 +8,8 @@
 #include <atomic>
 #include <new>
 
+#include "thread_placement.h"
+
 namespace convgrad {
 
 namespace {
@@ -23,6 +25,17 @@ struct Job {
   pthread_cond_t finished;
 };
 
+// After a worker was seen to wake on its caller's CPU so many calls look to it that none does, which costs 2 to 4 us a
+// worker and call; then one may find out whether that is still so.
+constexpr int kCrowdedCalls = 64;
+
+struct Worker {
+  ThreadPool *pool;
+  pthread_t thread;
+  bool asleep;
+  ThreadPlacement placement;
+};
+
 }  // namespace
 
 struct ThreadPool {
@@ -34,8 +47,10 @@ struct ThreadPool {
   Job *first;  // jobs with indices left to take
   Job *last;
   bool stop;
+  int caller_cpu;     // of the latest call; -1: not known
+  int crowded_calls;  // how many calls are to keep workers off their CPU
   int workers;
-  pthread_t *threads;  // behind the struct
+  Worker *worker;  // behind the struct
 };
 
 namespace {
@@ -64,10 +79,19 @@ void run_one(ThreadPool *pool, Job *job) {
 }
 
 void *worker_main(void *arg) {
-  ThreadPool *pool = static_cast<ThreadPool *>(arg);
+  Worker *self = static_cast<Worker *>(arg);
+  ThreadPool *pool = self->pool;
   pthread_mutex_lock(&pool->mutex);
+  self->placement.start();
   while (true) {
-    while (pool->first == nullptr && !pool->stop) pthread_cond_wait(&pool->work, &pool->mutex);
+    while (pool->first == nullptr && !pool->stop) {
+      self->asleep = true;
+      pthread_cond_wait(&pool->work, &pool->mutex);
+      self->asleep = false;
+      // Woken there only to find the work done, or about to be.
+      if (this_cpu() == pool->caller_cpu) pool->crowded_calls = kCrowdedCalls;
+      self->placement.wake();
+    }
     if (pool->stop) break;
     run_one(pool, pool->first);
   }
@@ -78,7 +102,8 @@ void *worker_main(void *arg) {
 }  // namespace
 
 ThreadPool *create_thread_pool(const Memory &memory, int workers, Text *reason) {
-  const size_t bytes = sizeof(ThreadPool) + static_cast<size_t>(workers) * sizeof(pthread_t);
+  static_assert(sizeof(ThreadPool) % alignof(Worker) == 0, "workers lie behind their pool");
+  const size_t bytes = sizeof(ThreadPool) + static_cast<size_t>(workers) * sizeof(Worker);
   void *block = allocate(memory, bytes, alignof(ThreadPool), reason);
   if (block == nullptr) return nullptr;
   ThreadPool *pool = new (block) ThreadPool;
@@ -89,15 +114,18 @@ ThreadPool *create_thread_pool(const Memory &memory, int workers, Text *reason) 
   pthread_cond_init(&pool->work, nullptr);
   pool->first = pool->last = nullptr;
   pool->stop = false;
+  pool->caller_cpu = -1;
+  pool->crowded_calls = 0;
   pool->workers = 0;
-  pool->threads = reinterpret_cast<pthread_t *>(pool + 1);
+  pool->worker = reinterpret_cast<Worker *>(pool + 1);
 
   // The application's signals are for its own threads.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  while (pool->workers < workers && pthread_create(&pool->threads[pool->workers], nullptr, worker_main, pool) == 0) {
-    ++pool->workers;
+  for (; pool->workers < workers; ++pool->workers) {
+    Worker *worker = new (&pool->worker[pool->workers]) Worker{pool, {}, false, {}};
+    if (pthread_create(&worker->thread, nullptr, worker_main, worker) != 0) break;
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return pool;
@@ -114,7 +142,7 @@ void release_thread_pool(ThreadPool *pool) {
     pool->stop = true;
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
-    for (int i = 0; i < pool->workers; ++i) pthread_join(pool->threads[i], nullptr);
+    for (int i = 0; i < pool->workers; ++i) pthread_join(pool->worker[i].thread, nullptr);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->mutex);
   }
@@ -137,6 +165,13 @@ void thread_pool_parallel_for(void *threads, void (*task)(void *arg, int64_t ind
   (pool->last == nullptr ? pool->first : pool->last->following) = &job;
   pool->last = &job;
   const int64_t helpers = std::min<int64_t>(count - 1, pool->workers);
+  pool->caller_cpu = this_cpu();
+  if (helpers > 0 && pool->crowded_calls > 0) {
+    --pool->crowded_calls;
+    for (int i = 0; i < pool->workers; ++i) {
+      if (pool->worker[i].asleep) pool->worker[i].placement.keep_off(pool->caller_cpu);
+    }
+  }
   for (int64_t i = 0; i < helpers; ++i) pthread_cond_signal(&pool->work);
   while (job.next < job.count) run_one(pool, &job);
   while (job.done < job.count) pthread_cond_wait(&job.finished, &pool->mutex);

@@ -8,7 +8,6 @@ import numpy as np
 from workers import WorkerError
 
 EPSILON = 2.0**-23
-SETTLE = 0.003  # seconds between two sides: threads that wait for work by spinning have given up by then
 
 # A float32 sum of n products in any order is within (n + 2) * epsilon of exact, in units of the sum of the products'
 # absolute values. Winograd's transforms add a factor that has nothing to do with n, which is granted to every side.
@@ -86,7 +85,6 @@ class Gradient:
 
     def time(self, side, threads, seconds):
         worker = self._sides.worker(side.owner, threads)
-        time.sleep(SETTLE)
         return worker.ask("time", op=self._op, choice=side.choice, format=side.format, seconds=seconds)["runs"]
 
     def _files(self, layout):

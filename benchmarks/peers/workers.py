@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import signal
 import subprocess
 import tempfile
 
@@ -12,6 +13,8 @@ class WorkerError(Exception):
 
 
 class Worker:
+    """Stopped between requests: some peers' threads wait for work by spinning, beside the side that is being timed."""
+
     def __init__(self, command, cpus, environment, seconds=600):
         """cpus: as many as it has threads; it runs on no others. seconds: how long an answer may take."""
         self._seconds = seconds
@@ -32,13 +35,18 @@ class Worker:
         except WorkerError:
             self.close()
             raise
+        self._signal(signal.SIGSTOP)
 
     def ask(self, what, **request):
+        self._signal(signal.SIGCONT)
         try:
             self._process.stdin.write(json.dumps({"do": what, **request}).encode() + b"\n")
         except OSError:
             raise self._ended() from None
-        return self._answer()
+        try:
+            return self._answer()
+        finally:
+            self._signal(signal.SIGSTOP)
 
     def close(self):
         if self._process.poll() is None:
@@ -47,6 +55,10 @@ class Worker:
         self._process.stdin.close()
         self._process.stdout.close()
         self._errors.close()
+
+    def _signal(self, number):
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, number)
 
     def _answer(self):
         line = self._line()

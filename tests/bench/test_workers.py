@@ -1,5 +1,6 @@
 import os
 import sys
+import time
 
 import pytest
 from workers import Worker, WorkerError
@@ -19,6 +20,20 @@ def test_requests_are_answered():
     )
     assert made.hello == {"name": "echo"}
     assert made.ask("time", seconds=1) == {"do": "time", "seconds": 1, "cpus": 1}
+    made.close()
+
+
+def test_a_worker_that_waits_does_not_run():
+    made = worker(
+        "import json, sys, threading, time; print('{}', flush=True)\n"
+        "def spin():\n"
+        "    while True: pass\n"
+        "threading.Thread(target=spin, daemon=True).start()\n"
+        "for line in sys.stdin: print(json.dumps({'cpu': time.process_time()}), flush=True)"
+    )
+    before = made.ask("time")["cpu"]
+    time.sleep(0.5)
+    assert made.ask("time")["cpu"] - before < 0.25
     made.close()
 
 

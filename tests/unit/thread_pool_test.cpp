@@ -2,11 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <sched.h>
+
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <set>
 #include <thread>
 #include <vector>
+
+#include "thread_placement.h"
 
 namespace convgrad {
 namespace {
@@ -101,6 +106,70 @@ TEST(ThreadPool, WorkersShareTheTasks) {
   EXPECT_EQ(arrived.load(), 2);
   release_thread_pool(pool);
 }
+
+#if defined(__linux__)
+TEST(ThreadPlacement, WakesOffACpuAndMayThenRunAnywhere) {
+  cpu_set_t own;
+  ASSERT_EQ(sched_getaffinity(0, sizeof own, &own), 0);
+  if (CPU_COUNT(&own) < 2) GTEST_SKIP() << "this process may use one CPU only";
+  ThreadPlacement placement;
+  placement.start();
+  for (int round = 0; round < 20; ++round) {
+    const int cpu = this_cpu();
+    placement.keep_off(cpu);
+    EXPECT_NE(this_cpu(), cpu);
+    placement.keep_off(this_cpu());  // before it woke: off the other one alone
+    EXPECT_NE(this_cpu(), -1);
+    placement.wake();
+    cpu_set_t now;
+    ASSERT_EQ(sched_getaffinity(0, sizeof now, &now), 0);
+    EXPECT_TRUE(CPU_EQUAL(&now, &own));
+  }
+}
+
+TEST(ThreadPlacement, StaysWhereThereIsNoOtherCpu) {
+  cpu_set_t own, one;
+  ASSERT_EQ(sched_getaffinity(0, sizeof own, &own), 0);
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<size_t>(this_cpu()), &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  ThreadPlacement placement;
+  placement.start();
+  placement.keep_off(this_cpu());
+  placement.keep_off(-1);
+  placement.wake();
+  cpu_set_t now;
+  ASSERT_EQ(sched_getaffinity(0, sizeof now, &now), 0);
+  EXPECT_TRUE(CPU_EQUAL(&now, &one));
+  ASSERT_EQ(sched_setaffinity(0, sizeof own, &own), 0);
+}
+
+// Calls of which some keep their workers off their CPU: in the end every worker may run anywhere.
+TEST(ThreadPool, WorkersKeepTheirCpus) {
+  cpu_set_t own;
+  ASSERT_EQ(sched_getaffinity(0, sizeof own, &own), 0);
+  Text reason;
+  ThreadPool *pool = create_thread_pool(c_library, 3, &reason);
+  ASSERT_NE(pool, nullptr);
+  struct Seen {
+    const cpu_set_t *own;
+    std::atomic<int> wrong{0};
+  } seen = {&own};
+  for (int round = 0; round < 500; ++round) {
+    thread_pool_parallel_for(
+        pool,
+        [](void *arg, int64_t) {
+          Seen *s = static_cast<Seen *>(arg);
+          cpu_set_t now;
+          s->wrong += sched_getaffinity(0, sizeof now, &now) != 0 || !CPU_EQUAL(&now, s->own);
+        },
+        &seen, 4);
+    if (round % 8 == 0) std::this_thread::sleep_for(std::chrono::microseconds(300));
+  }
+  EXPECT_EQ(seen.wrong.load(), 0);
+  release_thread_pool(pool);
+}
+#endif
 
 TEST(ThreadPool, MemoryComesFromTheAllocator) {
   struct Log {
