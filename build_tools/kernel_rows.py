@@ -29,7 +29,7 @@ WHEN_KEYS = {
     f"{bound}_{size}"
     for bound in ("min", "max")
     for size in ("batch", "in_height", "in_width", "in_channels", "out_height", "out_width", "out_channels", "groups")
-}
+} | {"multiple_in_channels", "multiple_out_channels"}
 ROW_KEYS = {"op", "dtype", "algorithm", "variant", "accepts", "params", "when", "comment"}
 # A block of a task is walked in whole register tiles.
 MULTIPLES = {
@@ -138,6 +138,8 @@ class Kernel:
         self.params = self.checked_params(row.get("params", {}), self.family, where, known_params)
         on_cpu_direct = target.device == "cpu" and self.algorithm == "direct"
         expect(not self.params.get("one_panel") or on_cpu_direct, where, "params.one_panel is for direct kernels on a CPU")
+        expect(not self.params.get("gradient_in_place") or on_cpu_direct, where,
+               "params.gradient_in_place is for direct kernels on a CPU")
         expect(not self.params.get("along_reduction") or (op == "conv2d_backprop_input" and self.params["one_panel"]), where,
                "params.along_reduction is for conv2d_backprop_input with one_panel")
         self.lanes = target.vector_bytes // DTYPE_BYTES[self.dtype]
@@ -230,6 +232,8 @@ class Tables:
             when = row.get("when", {})
             unknown = when.keys() - WHEN_KEYS
             expect(not unknown, where, f"unknown key when.{', '.join(sorted(unknown))}; known are {', '.join(sorted(WHEN_KEYS))}")
+            for key, value in when.items():
+                expect(isinstance(value, int) and value > 0, where, f"when.{key} is {value!r}, expected an integer above 0")
             for op in [row["op"]] if isinstance(row["op"], str) else row["op"]:
                 expect(op in FAMILY_OF_OP, where, f"op is {op!r}, expected one of {', '.join(FAMILY_OF_OP)}")
                 kernel = Kernel(op, row, target, where, known_params)

@@ -5,18 +5,34 @@
 namespace convgrad {
 namespace {
 
+enum class Rule { minimum, maximum, multiple };
+
 struct KeyRule {
   const char *name;
-  bool maximum;
+  Rule rule;
 };
 
 // In the order of Key.
 constexpr KeyRule kKeyRules[] = {
-    {"none", false},           {"min_batch", false},        {"max_batch", true},        {"min_in_height", false},
-    {"max_in_height", true},   {"min_in_width", false},     {"max_in_width", true},     {"min_in_channels", false},
-    {"max_in_channels", true}, {"min_out_height", false},   {"max_out_height", true},   {"min_out_width", false},
-    {"max_out_width", true},   {"min_out_channels", false}, {"max_out_channels", true}, {"min_groups", false},
-    {"max_groups", true},
+    {"none", Rule::minimum},
+    {"min_batch", Rule::minimum},
+    {"max_batch", Rule::maximum},
+    {"min_in_height", Rule::minimum},
+    {"max_in_height", Rule::maximum},
+    {"min_in_width", Rule::minimum},
+    {"max_in_width", Rule::maximum},
+    {"min_in_channels", Rule::minimum},
+    {"max_in_channels", Rule::maximum},
+    {"min_out_height", Rule::minimum},
+    {"max_out_height", Rule::maximum},
+    {"min_out_width", Rule::minimum},
+    {"max_out_width", Rule::maximum},
+    {"min_out_channels", Rule::minimum},
+    {"max_out_channels", Rule::maximum},
+    {"min_groups", Rule::minimum},
+    {"max_groups", Rule::maximum},
+    {"multiple_in_channels", Rule::multiple},
+    {"multiple_out_channels", Rule::multiple},
 };
 
 int64_t value_of(Key key, const Normalized &problem) {
@@ -34,6 +50,7 @@ int64_t value_of(Key key, const Normalized &problem) {
       return problem.axis[WIDTH].in;
     case Key::min_in_channels:
     case Key::max_in_channels:
+    case Key::multiple_in_channels:
       return problem.in_channels;
     case Key::min_out_height:
     case Key::max_out_height:
@@ -43,6 +60,7 @@ int64_t value_of(Key key, const Normalized &problem) {
       return problem.axis[WIDTH].out;
     case Key::min_out_channels:
     case Key::max_out_channels:
+    case Key::multiple_out_channels:
       return problem.out_channels;
     case Key::min_groups:
     case Key::max_groups:
@@ -55,7 +73,10 @@ bool meets(const Condition *conditions, const Normalized &problem, Text *reason)
   for (const Condition *condition = conditions; condition->key != Key::none; ++condition) {
     const KeyRule &rule = kKeyRules[static_cast<int>(condition->key)];
     const int64_t value = value_of(condition->key, problem);
-    if (rule.maximum ? value > condition->value : value < condition->value) {
+    const bool met = rule.rule == Rule::minimum   ? value >= condition->value
+                     : rule.rule == Rule::maximum ? value <= condition->value
+                                                  : value % condition->value == 0;
+    if (!met) {
       reason->append("wants %s %lld, the problem has %lld", rule.name, static_cast<long long>(condition->value),
                      static_cast<long long>(value));
       return false;

@@ -48,9 +48,11 @@ enum class Key {
   max_out_channels,
   min_groups,
   max_groups,
+  multiple_in_channels,
+  multiple_out_channels,
 };
 
-constexpr int kMaxConditions = 16;
+constexpr int kMaxConditions = 18;
 
 struct Condition {
   Key key;

@@ -66,7 +66,7 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .split(k, tile_kv, vector, tile_k, TailStrategy::RoundUp)
       .split(vector, vector, lane, lanes)
       .reorder({lane, vector, inner_c, tile_c, s, r, tile_kv, panel_x, panel_y, stages.reduction.z})
-      .partition(tile_kv, Partition::Never)
+      .partition(tile_kv, params.gradient_in_place == 0 ? Partition::Never : Partition::Auto)
       .partition(panel_x, Partition::Never)
       .partition(panel_y, Partition::Never)
       .vectorize(lane)
@@ -95,18 +95,20 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .bound_storage(c, params.block_channels + lanes)
       .bound_storage(x, stages.panel_width(params.block_width))
       .bound_storage(y, stages.panel_height(params.block_height));
-  gradient.compute_at(sum, tile_kv)
-      .store_in(MemoryType::Heap)
-      .bound_extent(k, tile_k)
-      .bound_storage(k, tile_k)
-      .bound_storage(x, params.block_width)
-      .bound_storage(y, params.block_height);
+  if (params.gradient_in_place == 0) {
+    gradient.compute_at(sum, tile_kv)
+        .store_in(MemoryType::Heap)
+        .bound_extent(k, tile_k)
+        .bound_storage(k, tile_k)
+        .bound_storage(x, params.block_width)
+        .bound_storage(y, params.block_height);
+  }
   if (stages.input_contiguous.defined()) {
     input_panel.specialize(stages.input_contiguous).vectorize(c, lanes, TailStrategy::RoundUp);
     gradient.specialize(stages.gradient_contiguous).vectorize(k, lanes, TailStrategy::RoundUp);
   } else {
     input_panel.vectorize(c, lanes, TailStrategy::RoundUp);
-    gradient.vectorize(k, lanes, TailStrategy::RoundUp);
+    if (params.gradient_in_place == 0) gradient.vectorize(k, lanes, TailStrategy::RoundUp);
   }
 }
 

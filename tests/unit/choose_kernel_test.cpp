@@ -171,6 +171,23 @@ TEST_F(ChooseKernel, EveryKeyComparesItsOwnSize) {
   }
 }
 
+TEST_F(ChooseKernel, MultiplesOfChannels) {
+  const Row rows_of_24[] = {{7, "any", {{Key::multiple_out_channels, 24}}},
+                            {8, "any", {{Key::multiple_in_channels, 5}}}};
+  const KernelTable with_multiples = {CONVGRAD_OP_CONV2D, kernels, 10, rows_of_24, 2};
+  const auto name = [&](int64_t in_channels, int64_t out_channels) -> std::string {
+    const Axis axis = axis_of(9, 3, 7, 1, 1, 0);
+    reason.clear();
+    const Normalized problem = normalize(problem_of(CONVGRAD_OP_CONV2D, 1, axis, axis, in_channels, out_channels));
+    const Kernel *kernel = choose_kernel(problem, with_multiples, machine_of(middle_features), {}, nullptr, &reason);
+    return kernel == nullptr ? "" : kernel->name;
+  };
+  EXPECT_EQ(name(7, 24), "middle_generic");
+  EXPECT_EQ(name(7, 72), "middle_generic");
+  EXPECT_EQ(name(15, 36), "narrow_generic");
+  EXPECT_EQ(name(16, 36), "");
+}
+
 TEST_F(ChooseKernel, RowsOfAHardware) {
   EXPECT_EQ(choose(conv(56, 3, 1, 64), machine_of(middle_features, "zen3")), "middle_tuned");
   EXPECT_EQ(choose(conv(56, 3, 1, 64), machine_of(middle_features, "zen4")), "middle_3x3");
