@@ -1,7 +1,7 @@
-// conv2d_backprop_input on a CPU for images of few channels, such as a network's first: vectors of result channels would
-// be mostly empty (3 of 8 lanes), so vectors run along the reduced channels, each a partial sum of one element, whose
-// lanes are added up at the end. Both operands are contiguous along that side in memory. One panel holds all reduced
-// channels; both panels are zero beyond them, up to whole vectors.
+// conv2d_backprop_input on a CPU for images of few channels, such as a network's first: vectors of result channels
+// would be mostly empty (3 of 8 lanes), so vectors run along the reduced channels, each a partial sum of one element,
+// whose lanes are added up at the end. Both operands are contiguous along that side in memory. One panel holds all
+// reduced channels; both panels are zero beyond them, up to whole vectors.
 //
 //   task     block_vectors channels x block_width x block_height pixels of block_images images
 //    panel     all reduced channels of the image under the task

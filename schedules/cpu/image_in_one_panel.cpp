@@ -1,7 +1,8 @@
 // conv2d and conv2d_backprop_input on a CPU where the reduced channels are so few that one panel holds them: as
-// cpu/image.cpp, but a register tile is summed up whole and stored at once. Sums that wait in scratch for the next panel
-// cost a zero, an addition and a copy for each element, and the copy waits for memory while nothing is multiplied: with
-// 64 reduced channels (ResNet-50's 1x1 256 -> 64 at 56 x 56, Zen 3, one thread, November 2026) that was 40% of the time.
+// cpu/image.cpp, but a register tile is summed up whole and stored at once. Sums that wait in scratch for the next
+// panel cost a zero, an addition and a copy for each element, and the copy waits for memory while nothing is
+// multiplied: with 64 reduced channels (ResNet-50's 1x1 256 -> 64 at 56 x 56, Zen 3, one thread, November 2026) that
+// was 40% of the time.
 //
 //   task     block_vectors of channels x block_width x block_height pixels of block_images images
 //    panel     all channels of the image under the task, zero-padded
