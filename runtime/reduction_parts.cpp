@@ -111,7 +111,7 @@ void run(const Parallel &parallel, void (*task)(void *, int64_t), Work *work, in
 }  // namespace
 
 ReductionParts reduction_parts(const Kernel &kernel, const Normalized &problem) {
-  const ReductionParts whole = {1, HEIGHT, problem.axis[HEIGHT].out};
+  const ReductionParts whole;
   if (kernel.block[0] == 0 || problem.groups != 1 || kernel.dtype != CONVGRAD_FLOAT32) return whole;
   const int64_t tasks =
       divide_up(problem.in_channels, kernel.block[0]) * divide_up(problem.out_channels, kernel.block[1]);

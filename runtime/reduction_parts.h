@@ -9,9 +9,9 @@
 namespace convgrad {
 
 struct ReductionParts {
-  int64_t count;  // 1: the reduction stays whole
-  int axis;       // along which the output is cut: HEIGHT, or WIDTH where it is one row
-  int64_t rows;   // (or columns) of a part; the last one may have fewer
+  int64_t count = 1;  // 1: the reduction stays whole
+  int axis = HEIGHT;  // along which the output is cut: HEIGHT, or WIDTH where it is one row
+  int64_t rows = 0;   // (or columns) of a part; the last one may have fewer
 };
 
 ReductionParts reduction_parts(const Kernel &kernel, const Normalized &problem);
