@@ -119,6 +119,33 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
   schedule_filter_panel(stages, sum, tile_channel, tile_channels, params.block_reduction, lanes);
 }
 
+void tile_result(const ImageStages &stages, const ImageScheduleParams &params, const TileLoops &loops, int block_tiles,
+                 std::vector<Halide::VarOrRVar> channels_of_tile) {
+  const Var task = loops.task, tile_channel = loops.tile_channel, tile_x = loops.tile_x;
+  Var block("block"), block_y("block_y"), block_n("block_n"), inner_x("inner_x"), tile_y("tile_y"), inner_y("inner_y"),
+      inner_n("inner_n");
+  channels_of_tile.insert(channels_of_tile.end(),
+                          {inner_x, inner_y, tile_x, tile_y, inner_n, tile_channel, block, task, block_y, block_n});
+  Func(stages.result)
+      .split(tile_channel, block, tile_channel, block_tiles, TailStrategy::GuardWithIf)
+      .split(stages.x, task, inner_x, params.block_width, TailStrategy::GuardWithIf)
+      .split(inner_x, tile_x, inner_x, params.tile_width, TailStrategy::GuardWithIf)
+      .split(stages.y, block_y, inner_y, params.block_height, TailStrategy::GuardWithIf)
+      .split(inner_y, tile_y, inner_y, params.tile_height, TailStrategy::GuardWithIf)
+      .split(stages.n, block_n, inner_n, params.block_images, TailStrategy::GuardWithIf)
+      .reorder(channels_of_tile)
+      .fuse(block, task, task)
+      .fuse(task, block_y, task)
+      .fuse(task, block_n, task)
+      .partition(task, Partition::Never)
+      .partition(tile_x, Partition::Never)
+      .partition(tile_y, Partition::Never)
+      .partition(inner_n, Partition::Never)
+      .parallel(task)
+      .unroll(inner_x)
+      .unroll(inner_y);
+}
+
 void schedule_filter_panel(const ImageStages &stages, Func consumer, Var tile_channel, int tile_channels,
                            int block_reduction, int lanes) {
   const Var channel = stages.channel, reduced = stages.reduced;

@@ -1,6 +1,9 @@
-// The schedule of cpu/image.cpp for few reduced channels (cpu/image_in_one_panel.cpp).
+// What the schedules of images on a CPU have in common (cpu/image.cpp), and those for few channels: reduced
+// (cpu/image_in_one_panel.cpp) or of the result (cpu/image_along_reduction.cpp).
 #ifndef CONVGRAD_SCHEDULES_CPU_IMAGE_H
 #define CONVGRAD_SCHEDULES_CPU_IMAGE_H
+
+#include <vector>
 
 #include "schedules/schedule.h"
 
@@ -8,6 +11,17 @@ namespace convgrad {
 
 void schedule_image_in_one_panel(const ImageStages &stages, const ImageScheduleParams &params);
 void schedule_image_along_reduction(const ImageStages &stages, const ImageScheduleParams &params);
+
+// The loops over a result that is stored a register tile at a time.
+struct TileLoops {
+  Halide::Var task{"task"}, tile_channel{"tile_channel"}, tile_x{"tile_x"};
+};
+
+// Cuts the result into parallel tasks of blocks and these into register tiles, whose pixels are unrolled. Its channels
+// have been split into `channels_of_tile`, innermost first, and loops.tile_channel, of which a task
+// has block_tiles.
+void tile_result(const ImageStages &stages, const ImageScheduleParams &params, const TileLoops &loops, int block_tiles,
+                 std::vector<Halide::VarOrRVar> channels_of_tile);
 
 // filter_panel, at `consumer`'s loop `tile_channel` over so many channels of the result.
 void schedule_filter_panel(const ImageStages &stages, Halide::Func consumer, Halide::Var tile_channel,

@@ -24,29 +24,11 @@ void schedule_image_along_reduction(const ImageStages &stages, const ImageSchedu
   Func result = stages.result, sum = stages.sum, image_panel = stages.image_panel, filter_panel = stages.filter_panel;
   const Var channel = stages.channel, reduced = stages.reduced, x = stages.x, y = stages.y, n = stages.n;
 
-  Var block("block"), block_y("block_y"), block_n("block_n"), task("task"), tile_channel("tile_channel"),
-      inner_channel("inner_channel"), tile_x("tile_x"), inner_x("inner_x"), tile_y("tile_y"), inner_y("inner_y"),
-      inner_n("inner_n");
-  result.split(channel, tile_channel, inner_channel, tile_channels, TailStrategy::GuardWithIf)
-      .split(tile_channel, block, tile_channel, params.block_vectors / tile_channels, TailStrategy::GuardWithIf)
-      .split(x, task, inner_x, params.block_width, TailStrategy::GuardWithIf)
-      .split(inner_x, tile_x, inner_x, params.tile_width, TailStrategy::GuardWithIf)
-      .split(y, block_y, inner_y, params.block_height, TailStrategy::GuardWithIf)
-      .split(inner_y, tile_y, inner_y, params.tile_height, TailStrategy::GuardWithIf)
-      .split(n, block_n, inner_n, params.block_images, TailStrategy::GuardWithIf)
-      .reorder({inner_channel, inner_x, inner_y, tile_x, tile_y, inner_n, tile_channel, block, task, block_y, block_n})
-      .fuse(block, task, task)
-      .fuse(task, block_y, task)
-      .fuse(task, block_n, task)
-      .partition(task, Partition::Never)
-      .partition(tile_channel, Partition::Never)
-      .partition(tile_x, Partition::Never)
-      .partition(tile_y, Partition::Never)
-      .partition(inner_n, Partition::Never)
-      .parallel(task)
-      .unroll(inner_channel)
-      .unroll(inner_x)
-      .unroll(inner_y);
+  const TileLoops loops;
+  Var inner_channel("inner_channel");
+  result.split(channel, loops.tile_channel, inner_channel, tile_channels, TailStrategy::GuardWithIf);
+  tile_result(stages, params, loops, params.block_vectors / tile_channels, {inner_channel});
+  result.partition(loops.tile_channel, Partition::Never).unroll(inner_channel);
 
   // A vector of partial sums for each element of the tile.
   RVar vector("vector"), within("within");
@@ -54,7 +36,7 @@ void schedule_image_along_reduction(const ImageStages &stages, const ImageSchedu
   sum.update().split(stages.reduction.x, vector, within, lanes, TailStrategy::GuardWithIf);
   Func partial = sum.update().rfactor(within, lane);
   for (Func tile : {sum, partial}) {
-    tile.compute_at(result, tile_x)
+    tile.compute_at(result, loops.tile_x)
         .store_in(MemoryType::Stack)
         .bound_extent(channel, tile_channels)
         .bound_extent(x, params.tile_width)
@@ -72,14 +54,14 @@ void schedule_image_along_reduction(const ImageStages &stages, const ImageSchedu
       .unroll(y);
   sum.update().atomic().reorder(within, channel, x, y).vectorize(within).unroll(channel).unroll(x).unroll(y);
 
-  image_panel.compute_at(result, task)
+  image_panel.compute_at(result, loops.task)
       .store_in(MemoryType::Heap)
       .bound_storage(reduced, whole_reduction + lanes)
       .bound_storage(x, stages.panel_width(params.block_width))
       .bound_storage(y, stages.panel_height(params.block_height))
       .bound_storage(n, params.block_images)
       .vectorize(reduced, lanes, TailStrategy::RoundUp);
-  filter_panel.compute_at(result, tile_channel)
+  filter_panel.compute_at(result, loops.tile_channel)
       .store_in(MemoryType::Heap)
       .reorder_storage(reduced, channel, stages.s, stages.r)
       .bound_storage(channel, tile_channels)

@@ -24,32 +24,14 @@ void schedule_image_in_one_panel(const ImageStages &stages, const ImageScheduleP
   Func result = stages.result, sum = stages.sum, image_panel = stages.image_panel;
   const Var channel = stages.channel, reduced = stages.reduced, x = stages.x, y = stages.y, n = stages.n;
 
-  Var block("block"), block_y("block_y"), block_n("block_n"), task("task"), tile_channel("tile_channel"),
-      vector("vector"), lane("lane"), tile_x("tile_x"), inner_x("inner_x"), tile_y("tile_y"), inner_y("inner_y"),
-      inner_n("inner_n");
+  const TileLoops loops;
+  Var vector("vector"), lane("lane");
   result.split(channel, vector, lane, lanes, TailStrategy::GuardWithIf)
-      .split(vector, tile_channel, vector, params.tile_vectors, TailStrategy::GuardWithIf)
-      .split(tile_channel, block, tile_channel, params.block_vectors / params.tile_vectors, TailStrategy::GuardWithIf)
-      .split(x, task, inner_x, params.block_width, TailStrategy::GuardWithIf)
-      .split(inner_x, tile_x, inner_x, params.tile_width, TailStrategy::GuardWithIf)
-      .split(y, block_y, inner_y, params.block_height, TailStrategy::GuardWithIf)
-      .split(inner_y, tile_y, inner_y, params.tile_height, TailStrategy::GuardWithIf)
-      .split(n, block_n, inner_n, params.block_images, TailStrategy::GuardWithIf)
-      .reorder({lane, vector, inner_x, inner_y, tile_x, tile_y, inner_n, tile_channel, block, task, block_y, block_n})
-      .fuse(block, task, task)
-      .fuse(task, block_y, task)
-      .fuse(task, block_n, task)
-      .partition(task, Partition::Never)
-      .partition(tile_x, Partition::Never)
-      .partition(tile_y, Partition::Never)
-      .partition(inner_n, Partition::Never)
-      .parallel(task)
-      .vectorize(lane)
-      .unroll(vector)
-      .unroll(inner_x)
-      .unroll(inner_y);
+      .split(vector, loops.tile_channel, vector, params.tile_vectors, TailStrategy::GuardWithIf);
+  tile_result(stages, params, loops, params.block_vectors / params.tile_vectors, {lane, vector});
+  result.vectorize(lane).unroll(vector);
 
-  sum.compute_at(result, tile_x)
+  sum.compute_at(result, loops.tile_x)
       .store_in(MemoryType::Stack)
       .bound_extent(channel, tile_channels)
       .bound_extent(x, params.tile_width)
@@ -67,14 +49,14 @@ void schedule_image_in_one_panel(const ImageStages &stages, const ImageScheduleP
       .unroll(x)
       .unroll(y);
 
-  image_panel.compute_at(result, task)
+  image_panel.compute_at(result, loops.task)
       .store_in(MemoryType::Heap)
       .bound_storage(reduced, params.block_reduction + lanes)
       .bound_storage(x, stages.panel_width(params.block_width))
       .bound_storage(y, stages.panel_height(params.block_height))
       .bound_storage(n, params.block_images)
       .vectorize(reduced, lanes, TailStrategy::GuardWithIf);
-  schedule_filter_panel(stages, result, tile_channel, tile_channels, params.block_reduction, lanes);
+  schedule_filter_panel(stages, result, loops.tile_channel, tile_channels, params.block_reduction, lanes);
 }
 
 }  // namespace convgrad
