@@ -195,6 +195,11 @@ class Kernel:
             return 0, 0
         return self.params["block_channels"], self.params["block_vectors"] * self.lanes
 
+    def filter_tile(self):
+        """Channels of the result in a tile of the filter that a kernel packs whole; else 0."""
+        whole = self.params.get("one_panel") and not self.params["along_reduction"]
+        return self.params["tile_vectors"] * self.lanes if whole else 0
+
     def definition(self):
         return (self.algorithm, self.filter, self.stride, tuple(self.params.items()))
 
@@ -271,7 +276,7 @@ def write_tables(tables, targets, output):
         write_if_changed(output / f"kernels_{op}.inc", [
             f"CONVGRAD_KERNEL({k.name}, {DTYPES[k.dtype]}, {k.target.name}, {k.algorithm}, {int(k.strict)}, {k.filter[0]}, "
             f"{k.filter[1]}, {k.stride[0]}, {k.stride[1]}, {int(k.channels_last)}, {k.max_reduction()}, "
-            f"{', '.join(map(str, k.block()))})" for k in kernels])
+            f"{k.filter_tile()}, {', '.join(map(str, k.block()))})" for k in kernels])
         write_if_changed(output / f"scratch_{op}.inc", [f'#include "{k.name}.scratch.inc"' for k in kernels])
         rows = sorted((r for r in tables.rows if r[0] == op), key=lambda r: -r[1].target.priority)
         write_if_changed(output / f"rows_{op}.inc", [

@@ -6,6 +6,7 @@
 // minimum holds the padding: row h of phase a has the coordinate (h + top - a) / Sh.
 //
 // The generic algorithm computes one stride-1 problem of any dilation; its caller hands over the phases one by one.
+#include "generators/filter_panel.h"
 #include "generators/generator_base.h"
 
 namespace convgrad {
@@ -59,60 +60,57 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
     params.lanes = lanes();
     for (Phase &phase : phases) {
       set_layout(*phase.output);
-      if (phase.sum.defined()) {
-        on_gpu() ? schedule_image_on_gpu(stages_of(phase), params) : schedule_image_on_cpu(stages_of(phase), params);
+      if (phase.stages.sum.defined()) {
+        on_gpu() ? schedule_image_on_gpu(phase.stages, params) : schedule_image_on_cpu(phase.stages, params);
       } else {
         on_gpu() ? schedule_zeros_on_gpu(*phase.output) : schedule_zeros_on_cpu(*phase.output, lanes());
       }
     }
-    finish_schedule();
+    finish_schedule(whole_filter() ? "filter_panel" : "");
   }
 
  private:
   struct Phase {
     Output<Buffer<float, 4>> *output = nullptr;
     int taps_x = 0, taps_y = 0;  // of a direct algorithm
-    Func sum, image_panel, filter_panel;
-    RDom reduction;
+    ImageStages stages;          // their sum is undefined where no tap reaches the phase
   };
 
+  bool whole_filter() const { return one_panel != 0 && along_reduction == 0; }
   int phases_x() const { return direct() ? static_cast<int>(stride_width) : 1; }
   int phases_y() const { return direct() ? static_cast<int>(stride_height) : 1; }
   static int taps_of_phase(int taps, int stride, int phase) { return (taps - phase + stride - 1) / stride; }
 
   void define(Phase &phase, int a, int b) {
-    phase.sum = Func("sum");
-    phase.image_panel = Func("image_panel");
-    phase.filter_panel = Func("filter_panel");
+    ImageStages &stages = phase.stages;
+    stages.result = *phase.output;
+    stages.sum = Func("sum");
+    stages.image_panel = Func("image_panel");
+    stages.channel = c, stages.reduced = k, stages.x = x, stages.y = y, stages.n = n, stages.s = s, stages.r = r;
     const Expr channels = along_reduction != 0 ? (filter.dim(0).extent() + lanes() - 1) / lanes() * lanes()
                                                : in_whole_panels(filter.dim(0).extent(), block_reduction);
     const Func taps = on_gpu()               ? padded(filter)
                       : along_reduction != 0 ? zero_outside(filter, {0, 1})
                                              : zero_outside(filter, {1});
+    const int step_x = direct() ? static_cast<int>(stride_width) : 1;
+    const int step_y = direct() ? static_cast<int>(stride_height) : 1;
+    const FilterPanel filter_panel(&stages, filter.dim(1).extent(), whole_filter() ? tile_vectors * lanes() : 0,
+                                   [&](const Expr &channel, const Expr &reduced, const Expr &s, const Expr &r) {
+                                     return taps(reduced, channel, b + step_x * s, a + step_y * r);
+                                   });
     if (direct()) {
       RDom t(0, channels, 0, phase.taps_x, 0, phase.taps_y);
-      phase.filter_panel(c, k, s, r) = taps(k, c, b + stride_width * s, a + stride_height * r);
-      phase.image_panel(k, x, y, n) = gradient(k, x, y, n);
-      phase.sum(c, x, y, n) += phase.filter_panel(c, t.x, t.y, t.z) * phase.image_panel(t.x, x - t.y, y - t.z, n);
-      phase.reduction = t;
+      stages.image_panel(k, x, y, n) = gradient(k, x, y, n);
+      stages.sum(filter_panel.of_sum()) += filter_panel.tap(t) * stages.image_panel(t.x, x - t.y, y - t.z, n);
+      stages.reduction = t;
     } else {
       RDom t(0, channels, 0, filter.dim(2).extent(), 0, filter.dim(3).extent());
-      phase.filter_panel(c, k, s, r) = taps(k, c, s, r);
-      phase.image_panel(k, x, y, n, s, r) = gradient(k, x - s * dilation_w, y - r * dilation_h, n);
-      phase.sum(c, x, y, n) += phase.filter_panel(c, t.x, t.y, t.z) * phase.image_panel(t.x, x, y, n, t.y, t.z);
-      phase.reduction = t;
+      stages.image_panel(k, x, y, n, s, r) = gradient(k, x - s * dilation_w, y - r * dilation_h, n);
+      stages.sum(filter_panel.of_sum()) += filter_panel.tap(t) * stages.image_panel(t.x, x, y, n, t.y, t.z);
+      stages.reduction = t;
     }
-    (*phase.output)(c, x, y, n) = phase.sum(c, x, y, n);
-  }
+    (*phase.output)(c, x, y, n) = filter_panel.sum_of_result();
 
-  ImageStages stages_of(const Phase &phase) const {
-    ImageStages stages;
-    stages.result = *phase.output;
-    stages.sum = phase.sum;
-    stages.reduction = phase.reduction;
-    stages.filter_panel = phase.filter_panel;
-    stages.image_panel = phase.image_panel;
-    stages.channel = c, stages.reduced = k, stages.x = x, stages.y = y, stages.n = n, stages.s = s, stages.r = r;
     const int taps_x = phase.taps_x, taps_y = phase.taps_y;
     set_panel_size(
         &stages, [taps_x](int w) { return w + taps_x - 1; }, [taps_y](int h) { return h + taps_y - 1; });
@@ -124,7 +122,6 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
       stages.image_contiguous = out_backprop.dim(0).stride() == 1;
       stages.filter_contiguous = filter.dim(0).stride() == 1;
     }
-    return stages;
   }
 
   Var k{"k"}, c{"c"}, s{"s"}, r{"r"}, x{"x"}, y{"y"}, n{"n"};

@@ -1,6 +1,7 @@
 // y[n,p,q,k] = sum over r,s,c  x[n, p*Sh + r*Dh - top, q*Sw + s*Dw - left, c] * w[r,s,c,k]
 //
 // The padding is in the input's minimum: input[n,h,w,c] has the coordinates (c, w + left, h + top, n).
+#include "generators/filter_panel.h"
 #include "generators/generator_base.h"
 
 namespace convgrad {
@@ -18,23 +19,26 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
   void configure() { configure_offsets({"input", "filter", "output"}); }
 
   void generate() {
+    stages.sum = sum;
+    stages.channel = k, stages.reduced = c, stages.x = q, stages.y = p, stages.n = n, stages.s = s, stages.r = r;
     const Func image = on_gpu() ? padded(input) : zero_outside(input, {1, 2, 3});
-    filter_panel(k, c, s, r) = on_gpu() ? padded(filter)(k, c, s, r) : zero_outside(filter, {0})(k, c, s, r);
+    const FilterPanel filter_panel(&stages, filter.dim(0).extent(), whole_filter() ? tile_vectors * lanes() : 0,
+                                   on_gpu() ? padded(filter) : zero_outside(filter, {0}));
     const Expr channels = in_whole_panels(filter.dim(1).extent(), block_reduction);
     if (direct()) {
       reduction = RDom(0, channels, 0, filter_width, 0, filter_height);
       const Expr step_x = one_tap(filter_width) ? 1 : stride_width, step_y = one_tap(filter_height) ? 1 : stride_height;
       image_panel(c, q, p, n) =
           image(c, one_tap(filter_width) ? q * stride_width : q, one_tap(filter_height) ? p * stride_height : p, n);
-      sum(k, q, p, n) += filter_panel(k, reduction.x, reduction.y, reduction.z) *
-                         image_panel(reduction.x, q * step_x + reduction.y, p * step_y + reduction.z, n);
+      sum(filter_panel.of_sum()) +=
+          filter_panel.tap(reduction) * image_panel(reduction.x, q * step_x + reduction.y, p * step_y + reduction.z, n);
     } else {
       reduction = RDom(0, channels, 0, filter.dim(2).extent(), 0, filter.dim(3).extent());
       image_panel(c, q, p, n, s, r) = image(c, q * stride_w + s * dilation_w, p * stride_h + r * dilation_h, n);
-      sum(k, q, p, n) += filter_panel(k, reduction.x, reduction.y, reduction.z) *
-                         image_panel(reduction.x, q, p, n, reduction.y, reduction.z);
+      sum(filter_panel.of_sum()) +=
+          filter_panel.tap(reduction) * image_panel(reduction.x, q, p, n, reduction.y, reduction.z);
     }
-    output(k, q, p, n) = sum(k, q, p, n);
+    output(k, q, p, n) = filter_panel.sum_of_result();
   }
 
   void schedule() {
@@ -42,13 +46,9 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
     set_filter_layout(filter);
     set_layout(output);
 
-    ImageStages stages;
     stages.result = output;
-    stages.sum = sum;
     stages.reduction = reduction;
-    stages.filter_panel = filter_panel;
     stages.image_panel = image_panel;
-    stages.channel = k, stages.reduced = c, stages.x = q, stages.y = p, stages.n = n, stages.s = s, stages.r = r;
     set_panel_under_filter(&stages);
     stages.taps = static_cast<int>(filter_width) * static_cast<int>(filter_height);
     if (on_gpu()) {
@@ -67,13 +67,16 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
     } else {
       schedule_image_on_cpu(stages, params);
     }
-    finish_schedule();
+    finish_schedule(whole_filter() ? "filter_panel" : "");
   }
 
  private:
+  bool whole_filter() const { return one_panel != 0; }
+
   Var k{"k"}, c{"c"}, s{"s"}, r{"r"}, q{"q"}, p{"p"}, n{"n"};
-  Func sum{"sum"}, image_panel{"image_panel"}, filter_panel{"filter_panel"};
+  Func sum{"sum"}, image_panel{"image_panel"};
   RDom reduction;
+  ImageStages stages;
 };
 
 }  // namespace convgrad

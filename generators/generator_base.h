@@ -139,7 +139,8 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     return Halide::BoundaryConditions::constant_exterior(buffer, 0.0f, bounds);
   }
 
-  void finish_schedule() {
+  // `whole_tensor`: as of write_scratch_size.
+  void finish_schedule(const std::string &whole_tensor = "") {
     if (on_gpu()) {
       keep_in_registers(this->get_pipeline(), "sum");
       // What a CUDA block has without opting in; what OpenCL devices from a CPU to a phone's GPU have.
@@ -148,7 +149,7 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
                         cuda ? LaunchLimits{1024, 48 * 1024} : LaunchLimits{256, 32 * 1024});
     }
     if (!buffers_with_offset_.empty()) add_buffer_offsets(this->get_pipeline(), buffers_with_offset_);
-    write_scratch_size(this->get_pipeline(), kernel_name, scratch_file);
+    write_scratch_size(this->get_pipeline(), kernel_name, scratch_file, whole_tensor);
   }
 
  private:

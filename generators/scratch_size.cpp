@@ -14,7 +14,8 @@ constexpr int64_t kLargestStackBlock = 16 * 1024;
 
 class ScratchSize : public IRMutator {
  public:
-  ScratchSize(std::string kernel, std::string file) : kernel_(std::move(kernel)), file_(std::move(file)) {}
+  ScratchSize(std::string kernel, std::string file, std::string whole_tensor)
+      : kernel_(std::move(kernel)), file_(std::move(file)), whole_tensor_(std::move(whole_tensor)) {}
 
   using IRMutator::mutate;
   Stmt mutate(const Stmt &stmt) override {
@@ -32,7 +33,8 @@ class ScratchSize : public IRMutator {
   Stmt visit(const For *op) override { return op->for_type == ForType::GPUBlock ? Stmt(op) : IRMutator::visit(op); }
 
   Stmt visit(const Allocate *op) override {
-    if (is_const_zero(op->condition) || op->new_expr.defined()) return IRMutator::visit(op);
+    if (is_const_zero(op->condition) || op->new_expr.defined() || is_whole_tensor(op->name))
+      return IRMutator::visit(op);
     int64_t bytes = static_cast<int64_t>(op->type.bytes());
     for (const Halide::Expr &extent : op->extents) {
       auto constant = as_const_int(extent);
@@ -50,15 +52,19 @@ class ScratchSize : public IRMutator {
     return same;
   }
 
-  std::string kernel_, file_;
+  // Funcs of the same name have "$" and a number behind it.
+  bool is_whole_tensor(const std::string &name) const { return name.substr(0, name.find('$')) == whole_tensor_; }
+
+  std::string kernel_, file_, whole_tensor_;
   int depth_ = 0;
   int64_t live_ = 0, most_ = 0;
 };
 
 }  // namespace
 
-void write_scratch_size(Halide::Pipeline pipeline, const std::string &kernel, const std::string &file) {
-  pipeline.add_custom_lowering_pass(new ScratchSize(kernel, file));
+void write_scratch_size(Halide::Pipeline pipeline, const std::string &kernel, const std::string &file,
+                        const std::string &whole_tensor) {
+  pipeline.add_custom_lowering_pass(new ScratchSize(kernel, file, whole_tensor));
 }
 
 }  // namespace convgrad

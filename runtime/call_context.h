@@ -21,7 +21,7 @@ struct GpuCall;
 struct CallContext {
   const Parallel *parallel;  // NULL inside a task: loops in there run serially
   ScratchStack *scratch;
-  char *workspace;  // num_threads slots; the first one holds `scratch` outside of tasks
+  char *workspace;  // num_threads slots; the first one holds the end of `scratch` outside of tasks
   size_t slot_bytes;
   GpuCall *gpu = nullptr;  // of a call on a GPU
 };

@@ -1,6 +1,9 @@
 #include "choose_kernel.h"
 
 #include <cstring>
+#include <limits>
+
+#include "packed_filter.h"
 
 namespace convgrad {
 namespace {
@@ -200,6 +203,10 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
   if (kernel.max_reduction != 0 && reduced > kernel.max_reduction) {
     reason->append("sums over at most %d channels, the problem has %lld", kernel.max_reduction,
                    static_cast<long long>(reduced));
+    return false;
+  }
+  if (const Wide bytes = packed_filter_bytes(kernel, problem); bytes > std::numeric_limits<int32_t>::max()) {
+    reason->append("packs the filter, whose %lld bytes are more than kernels address", static_cast<long long>(bytes));
     return false;
   }
   for (int role = 0; role < 3 && kernel.channels_last; ++role) {

@@ -24,6 +24,7 @@ struct Kernel {
   bool channels_last;  // wants channels next to each other
   bool strict_ok;      // keeps the error bound of direct summation
   int max_reduction;   // the most channels that it sums over; 0: any number
+  int filter_tile;     // of a filter that is packed whole, in tiles: channels of the result in each; else 0
   int block[2];        // of a CPU's filter gradient for a fixed filter: input and output channels of a task; else 0
   int (*run)(void **arguments);
   size_t scratch_bytes;  // what one task needs at most

@@ -8,6 +8,7 @@
 #include "gpu/gpu.h"
 #include "last_error.h"
 #include "launch.h"
+#include "packed_filter.h"
 #include "validate.h"
 
 namespace convgrad {
@@ -128,13 +129,14 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
 
 size_t workspace_size(const PreparedCall &call) {
   if (call.kernel == nullptr) return 0;
-  // A slot of scratch for each thread, then the partial results.
+  // The packed filter, a slot of scratch for each thread, the partial results.
   size_t slots, partials, bytes;
   const bool overflow =
       __builtin_mul_overflow(slot_size(*call.kernel), static_cast<size_t>(call.settings.parallel.num_threads),
                              &slots) ||
       __builtin_mul_overflow(partial_bytes(call.normalized), static_cast<size_t>(call.parts.count - 1), &partials) ||
-      __builtin_add_overflow(slots, partials, &bytes);
+      __builtin_add_overflow(slots, partials, &bytes) ||
+      __builtin_add_overflow(bytes, static_cast<size_t>(packed_filter_bytes(*call.kernel, call.normalized)), &bytes);
   return overflow ? SIZE_MAX : bytes;
 }
 
@@ -178,8 +180,10 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
   int error = 0;
   if (call.kernel != nullptr) {
     const size_t slot_bytes = slot_size(*call.kernel);
-    ScratchStack scratch(workspace, slot_bytes);
-    CallContext context = {&call.settings.parallel, &scratch, static_cast<char *>(workspace), slot_bytes};
+    const size_t packed_bytes = static_cast<size_t>(packed_filter_bytes(*call.kernel, call.normalized));
+    ScratchStack scratch(workspace, packed_bytes + slot_bytes);
+    CallContext context = {&call.settings.parallel, &scratch, static_cast<char *>(workspace) + packed_bytes,
+                           slot_bytes};
     if (call.parts.count > 1) {
       char *const partials = context.workspace + slot_bytes * static_cast<size_t>(call.settings.parallel.num_threads);
       error = launch_in_parts(*call.kernel, call.normalized, call.parts, first, partials, context);

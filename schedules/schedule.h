@@ -24,12 +24,16 @@ struct FilterScheduleParams {
 
 // An image that is a sum over filter taps and channels: y of conv2d, dx (or one phase of it) of backprop_input.
 struct ImageStages {
-  Halide::Func result;        // (channel, x, y, n): the output
-  Halide::Func sum;           // (channel, x, y, n); its update adds up filter_panel * image_panel over reduction
-  Halide::RDom reduction;     // (reduced channel, filter column, filter row)
-  Halide::Func filter_panel;  // (channel, reduced, s, r)
+  Halide::Func result;     // (channel, x, y, n): the output
+  Halide::Func sum;        // (channel, x, y, n), or (channel of the tile, x, y, n, filter_tile), as filter_panel; its
+                           // update adds up filter_panel * image_panel over reduction
+  Halide::RDom reduction;  // (reduced channel, filter column, filter row)
+  Halide::Func filter_panel;  // (channel, reduced, s, r), or where filter_tiles is defined, all of the filter packed
+                              // once a call: (channel of the tile, reduced, s, r, filter_tile)
   Halide::Func image_panel;   // (reduced, x, y, n), or (reduced, x, y, n, s, r) where panel_of_one_tap
   Halide::Var channel, reduced, x, y, n, s, r;
+  Halide::Var filter_tile{"filter_tile"};
+  Halide::Expr filter_tiles;  // how many register tiles' channels the result has
 
   // False: image_panel is a piece of the image that every tap of the filter reads, the filter's size being a constant.
   // True: it is what a single tap reads, so that its size does not depend on the filter's, the stride or the dilation.

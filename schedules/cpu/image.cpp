@@ -19,6 +19,33 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
+namespace {
+
+// The piece of the filter under the loop `tile_channel` over so many channels of the result.
+void schedule_filter_panel(const ImageStages &stages, Func consumer, Var tile_channel, int tile_channels,
+                           int block_reduction, int lanes) {
+  const Var channel = stages.channel, reduced = stages.reduced;
+  Var vector("vector"), lane("lane");
+  Func filter_panel = stages.filter_panel;
+  filter_panel.compute_at(consumer, tile_channel)
+      .store_in(MemoryType::Heap)
+      .bound_storage(channel, tile_channels)
+      .bound_extent(channel, tile_channels)
+      .bound_storage(reduced, block_reduction)
+      .split(channel, vector, lane, lanes)
+      .reorder(lane, reduced, stages.s, stages.r, vector);
+  if (stages.panel_of_one_tap) {
+    filter_panel.bound_storage(stages.s, 1).bound_storage(stages.r, 1);
+  }
+  if (stages.filter_contiguous.defined()) {
+    filter_panel.specialize(stages.filter_contiguous).vectorize(lane);
+  } else {
+    filter_panel.vectorize(lane);
+  }
+}
+
+}  // namespace
+
 void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams &params) {
   if (params.along_reduction != 0) {
     schedule_image_along_reduction(stages, params);
@@ -128,10 +155,10 @@ void tile_result(const ImageStages &stages, const ImageScheduleParams &params, c
                           {inner_x, inner_y, tile_x, tile_y, inner_n, tile_channel, block, task, block_y, block_n});
   Func(stages.result)
       .split(tile_channel, block, tile_channel, block_tiles, TailStrategy::GuardWithIf)
-      .split(stages.x, task, inner_x, params.block_width, TailStrategy::GuardWithIf)
-      .split(inner_x, tile_x, inner_x, params.tile_width, TailStrategy::GuardWithIf)
-      .split(stages.y, block_y, inner_y, params.block_height, TailStrategy::GuardWithIf)
-      .split(inner_y, tile_y, inner_y, params.tile_height, TailStrategy::GuardWithIf)
+      .split(stages.x, tile_x, inner_x, params.tile_width, TailStrategy::GuardWithIf)
+      .split(tile_x, task, tile_x, params.block_width / params.tile_width, TailStrategy::GuardWithIf)
+      .split(stages.y, tile_y, inner_y, params.tile_height, TailStrategy::GuardWithIf)
+      .split(tile_y, block_y, tile_y, params.block_height / params.tile_height, TailStrategy::GuardWithIf)
       .split(stages.n, block_n, inner_n, params.block_images, TailStrategy::GuardWithIf)
       .reorder(channels_of_tile)
       .fuse(block, task, task)
@@ -146,30 +173,11 @@ void tile_result(const ImageStages &stages, const ImageScheduleParams &params, c
       .unroll(inner_y);
 }
 
-void schedule_filter_panel(const ImageStages &stages, Func consumer, Var tile_channel, int tile_channels,
-                           int block_reduction, int lanes) {
-  const Var channel = stages.channel, reduced = stages.reduced;
-  Var vector("vector"), lane("lane");
-  Func filter_panel = stages.filter_panel;
-  filter_panel.compute_at(consumer, tile_channel)
-      .store_in(MemoryType::Heap)
-      .bound_storage(channel, tile_channels)
-      .bound_extent(channel, tile_channels)
-      .bound_storage(reduced, block_reduction)
-      .split(channel, vector, lane, lanes)
-      .reorder(lane, reduced, stages.s, stages.r, vector);
-  if (stages.panel_of_one_tap) {
-    filter_panel.bound_storage(stages.s, 1).bound_storage(stages.r, 1);
-  }
-  if (stages.filter_contiguous.defined()) {
-    filter_panel.specialize(stages.filter_contiguous).vectorize(lane);
-  } else {
-    filter_panel.vectorize(lane);
-  }
-}
-
 void schedule_zeros_on_cpu(Func result, int lanes) {
-  result.vectorize(result.args()[0], lanes, TailStrategy::GuardWithIf);
+  const std::vector<Var> args = result.args();  // (channel, x, y, n)
+  result.reorder(args[0], args[1], args[3], args[2])
+      .parallel(args[2])
+      .vectorize(args[0], lanes, TailStrategy::GuardWithIf);
 }
 
 }  // namespace convgrad

@@ -23,10 +23,6 @@ struct TileLoops {
 void tile_result(const ImageStages &stages, const ImageScheduleParams &params, const TileLoops &loops, int block_tiles,
                  std::vector<Halide::VarOrRVar> channels_of_tile);
 
-// filter_panel, at `consumer`'s loop `tile_channel` over so many channels of the result.
-void schedule_filter_panel(const ImageStages &stages, Halide::Func consumer, Halide::Var tile_channel,
-                           int tile_channels, int block_reduction, int lanes);
-
 }  // namespace convgrad
 
 #endif  // CONVGRAD_SCHEDULES_CPU_IMAGE_H
