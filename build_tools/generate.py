@@ -1,0 +1,217 @@
+"""What build_tools/generate does once its tools are there: from problem files to packages."""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import platform
+import re
+import shutil
+import subprocess
+import sys
+
+import kernel_rows
+import problems as problem_files
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OPS = tuple(kernel_rows.FAMILY_OF_OP)
+# A processor: its name in Halide's targets, and CMake's toolchain where this machine is another.
+Processor = collections.namedtuple("Processor", "halide toolchain")
+PROCESSORS = {"x86_64": Processor("x86-64", None), "aarch64": Processor("arm-64", "aarch64-linux-gnu.cmake")}
+
+
+class GenerateError(Exception):
+    pass
+
+
+def expect(condition, message):
+    if not condition:
+        raise GenerateError(message)
+
+
+def one_of(text, known, option):
+    values = [value for value in text.split(",") if value]
+    expect(values, f"{option} is empty, expected some of {', '.join(known)}")
+    for value in values:
+        expect(value in known, f"{option} has {value!r}, expected some of {', '.join(known)}")
+    return list(dict.fromkeys(values))
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="build_tools/generate")
+    parser.add_argument("--problems", action="append", required=True, type=pathlib.Path)
+    parser.add_argument("--network", action="append", default=[])
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--targets", required=True)
+    parser.add_argument("--hardware", default="")
+    parser.add_argument("--ops", default=",".join(OPS))
+    parser.add_argument("--dtypes", default="f32")
+    parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--output", required=True, type=pathlib.Path)
+    # From the shell script.
+    for name in ("--halide", "--generator", "--build"):
+        parser.add_argument(name, type=pathlib.Path, help=argparse.SUPPRESS)
+    parser.add_argument("--jobs", default="1", help=argparse.SUPPRESS)
+    parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    expect(options.batch is None or options.batch > 0, f"--batch is {options.batch}, expected an integer above 0")
+    targets = sorted(path.parent.name for path in (ROOT / "schedules").glob("*/target.json"))
+    options.targets = one_of(options.targets, targets, "--targets")
+    options.ops = one_of(options.ops, OPS, "--ops")
+    options.dtypes = one_of(options.dtypes, tuple(kernel_rows.DTYPES), "--dtypes")
+    options.hardware = [name for name in options.hardware.split(",") if name]
+    return options
+
+
+def read_all(options):
+    found = []
+    for path in options.problems:
+        found += problem_files.read_problems(path, options.batch, options.network)
+    expect(found, f"{', '.join(map(str, options.problems))}: there are no problems in there")
+    return found
+
+
+def targets_by_processor(targets):
+    """{processor: its targets}. A GPU's target goes with each processor that has a CPU target."""
+    halide = {name: json.loads((ROOT / "schedules" / name / "target.json").read_text())["halide_target"] for name in targets}
+    result = {}
+    for name, processor in PROCESSORS.items():
+        cpus = [t for t in targets if halide[t].startswith(processor.halide + "-")]
+        if cpus:
+            result[name] = cpus + [t for t in targets if halide[t].startswith("{host}")]
+    expect(result, f"--targets is {','.join(targets)}: a GPU's target needs a CPU's beside it")
+    return result
+
+
+def run(command, log, what, **keywords):
+    """Runs a command, its output in `log`; its last lines are shown where it fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as stream:
+        stream.write(f"$ {' '.join(map(str, command))}\n")
+        stream.flush()
+        failed = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, **keywords).returncode
+    if failed:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
+        raise GenerateError(f"{what} failed (all of its output: {log}):\n{tail}")
+
+
+def line_of(op, problem):
+    padding = problem.padding if isinstance(problem.padding, str) else ",".join(map(str, problem.padding))
+    numbers = (*problem.input, *problem.filter, *problem.strides, *problem.dilations)
+    return " ".join(map(str, (op, *numbers, padding)))
+
+
+Choice = collections.namedtuple("Choice", "problem op target hardware before kernel")
+
+
+def choices(options, problems, processor, targets, folder, log):
+    """What convgrad takes for each problem, asked of its own code with the tables of these targets."""
+    tables = folder / "tables"
+    command = [sys.executable, ROOT / "build_tools/kernel_rows.py", "--output", tables, "--processor", PROCESSORS[processor].halide]
+    for target in targets:
+        command += ["--target", target]
+    for name in options.hardware:
+        command += ["--hardware", name]
+    run(command, log, "reading schedules/")
+    run(["cmake", "-S", ROOT / "build_tools/choose", "-B", folder / "choose", "-G", "Ninja", f"-DCONVGRAD_TABLE_DIR={tables}",
+         f"-DCONVGRAD_HALIDE_RUNTIME_INCLUDE_DIR={options.halide}/include"], log, "configuring convgrad_choose")
+    run(["cmake", "--build", folder / "choose", "-j", options.jobs], log, "building convgrad_choose")
+    asked = [(problem, op) for problem in problems for op in options.ops]
+    text = "".join(line_of(op, problem) + "\n" for problem, op in asked)
+    result = []
+    for target in targets:
+        for hardware in ("any", *options.hardware):
+            answer = subprocess.run([folder / "choose/convgrad_choose", target, hardware, str(int(options.strict))],
+                                    input=text, capture_output=True, text=True)
+            lines = answer.stdout.splitlines()
+            expect(answer.returncode == 0 and len(lines) == len(asked), f"convgrad_choose failed: {answer.stderr}")
+            for (problem, op), line in zip(asked, lines):
+                expect(not line.startswith("!"), f"{problem.where}: {problem.name}: {line[2:]}")
+                height, width, top, left, kernel = line.split()
+                output = (problem.input[0], int(height), int(width), problem.filter[3])
+                expect(output == problem.output, f"{problem.where}: {problem.name}: its output is said to be "
+                       f"{list(problem.output)}, by input, filter, strides and padding it is {list(output)}")
+                result.append(Choice(problem, op, target, hardware, [int(top), int(left)], None if kernel == "-" else kernel))
+    return result
+
+
+def build(options, processor, targets, kernels, folder, prefix, log):
+    command = ["cmake", "-S", ROOT, "-B", folder / "library", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+               f"-DBUILD_SHARED_LIBS={'ON' if options.shared else 'OFF'}", f"-DCONVGRAD_TARGETS={';'.join(targets)}",
+               f"-DCONVGRAD_HARDWARE={';'.join(options.hardware)}", f"-DCONVGRAD_KERNEL_FILTER=^({'|'.join(sorted(kernels))})$",
+               f"-DCONVGRAD_GENERATOR={options.generator}", f"-DHalide_DIR={options.halide}/lib64/cmake/Halide",
+               f"-DHalideHelpers_DIR={options.halide}/lib64/cmake/HalideHelpers", f"-DPython3_EXECUTABLE={sys.executable}",
+               f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DCMAKE_INSTALL_LIBDIR=lib"]
+    if platform.machine() != processor:
+        command.append(f"-DCMAKE_TOOLCHAIN_FILE={ROOT / 'build_tools/cmake' / PROCESSORS[processor].toolchain}")
+    run(command, log, "configuring the library")
+    run(["cmake", "--build", folder / "library", "--target", "convgrad", "-j", options.jobs], log, "building the library")
+    run(["cmake", "--install", folder / "library"], log, "installing the library")
+    tables = (folder / "library/tables/library/kernels.cmake").read_text()
+    built = re.search(r"^set\(CONVGRAD_KERNELS (.*)\)$", tables, re.M)[1].split()
+    return {name: (folder / "library/kernels" / f"{name}.o").stat().st_size for name in built}
+
+
+def version():
+    header = (ROOT / "runtime/include/convgrad/convgrad.h").read_text()
+    return ".".join(re.findall(r"^#define CONVGRAD_VERSION_\w+ (\d+)", header, re.M))
+
+
+def write_manifest(options, processor, targets, chosen, sizes, prefix):
+    used_for = collections.Counter(c.kernel for c in chosen if c.kernel)
+    library = next(prefix.glob("lib/libconvgrad.*"))
+    manifest = {
+        "convgrad": version(), "processor": processor, "targets": targets, "hardware": options.hardware,
+        "strict": options.strict, "library": {"file": str(library.relative_to(prefix)), "bytes": library.stat().st_size},
+        # A kernel without problems is a generic one, for what is not listed here.
+        "kernels": [{"name": name, "object_bytes": size, "problems": used_for[name]} for name, size in sizes.items()],
+        "problems": [{"name": c.problem.name, "op": c.op, "batch": c.problem.input[0], "input_hwc": c.problem.input[1:],
+                      "filter_hwio": c.problem.filter, "strides": c.problem.strides, "dilations": c.problem.dilations,
+                      "groups": c.problem.groups, "padding": c.problem.padding, "rows_and_columns_before": c.before, "target": c.target, "hardware": c.hardware,
+                      "kernel": c.kernel} for c in chosen]}
+    path = prefix / "share/convgrad/manifest.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(manifest, indent=1) + "\n")
+    return manifest, path
+
+
+def generate(options, problems, processor, targets):
+    folder = options.build / processor
+    log = folder / "log.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    log.write_text("")
+    prefix = (options.output / processor).resolve()
+    print(f"{processor}: which kernels {len(problems)} problems need on {', '.join(targets)}", flush=True)
+    chosen = choices(options, problems, processor, targets, folder, log)
+    kernels = {choice.kernel for choice in chosen if choice.kernel}
+    print(f"{processor}: building {len(kernels)} kernels and the generic ones (log: {log})", flush=True)
+    shutil.rmtree(prefix, ignore_errors=True)
+    sizes = build(options, processor, targets, kernels, folder, prefix, log)
+    expect(kernels <= sizes.keys(), f"the library lacks {', '.join(sorted(kernels - sizes.keys()))}")
+    manifest, path = write_manifest(options, processor, targets, chosen, sizes, prefix)
+    return prefix, manifest, path
+
+
+def main():
+    try:
+        options = arguments()
+        problems = read_all(options)
+        processors = targets_by_processor(options.targets)
+        for name in options.hardware:
+            expect(any((ROOT / "schedules" / target / f"{name}.json").exists() for target in options.targets),
+                   f"--hardware has {name!r}: none of {', '.join(options.targets)} has a file {name}.json")
+        if options.check:
+            return
+        packages = [generate(options, problems, *entry) for entry in processors.items()]
+    except (GenerateError, problem_files.ProblemError, kernel_rows.RowError) as error:
+        sys.exit(f"generate: {error}")
+    for prefix, manifest, path in packages:
+        library = manifest["library"]
+        print(f"\n{prefix}: {library['file']}, {library['bytes'] / 1e6:.1f} MB, {len(manifest['kernels'])} kernels"
+              f"\n  what serves what: {path}\n  to link it: find_package(convgrad) with CMAKE_PREFIX_PATH={prefix}")
+
+
+if __name__ == "__main__":
+    main()
