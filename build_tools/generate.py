@@ -3,31 +3,21 @@
 import argparse
 import collections
 import json
-import os
 import pathlib
 import platform
 import re
 import shutil
-import subprocess
 import sys
 
 import kernel_rows
 import problems as problem_files
+from ask_convgrad import Probes, ToolError, expect, run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OPS = tuple(kernel_rows.FAMILY_OF_OP)
 # A processor: its name in Halide's targets, and CMake's toolchain where this machine is another.
 Processor = collections.namedtuple("Processor", "halide toolchain")
 PROCESSORS = {"x86_64": Processor("x86-64", None), "aarch64": Processor("arm-64", "aarch64-linux-gnu.cmake")}
-
-
-class GenerateError(Exception):
-    pass
-
-
-def expect(condition, message):
-    if not condition:
-        raise GenerateError(message)
 
 
 def one_of(text, known, option):
@@ -85,56 +75,16 @@ def targets_by_processor(targets):
     return result
 
 
-def run(command, log, what, **keywords):
-    """Runs a command, its output in `log`; its last lines are shown where it fails."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as stream:
-        stream.write(f"$ {' '.join(map(str, command))}\n")
-        stream.flush()
-        failed = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, **keywords).returncode
-    if failed:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
-        raise GenerateError(f"{what} failed (all of its output: {log}):\n{tail}")
-
-
-def line_of(op, problem):
-    padding = problem.padding if isinstance(problem.padding, str) else ",".join(map(str, problem.padding))
-    numbers = (*problem.input, *problem.filter, *problem.strides, *problem.dilations)
-    return " ".join(map(str, (op, *numbers, padding)))
-
-
 Choice = collections.namedtuple("Choice", "problem op target hardware before kernel")
 
 
 def choices(options, problems, processor, targets, folder, log):
     """What convgrad takes for each problem, asked of its own code with the tables of these targets."""
-    tables = folder / "tables"
-    command = [sys.executable, ROOT / "build_tools/kernel_rows.py", "--output", tables, "--processor", PROCESSORS[processor].halide]
-    for target in targets:
-        command += ["--target", target]
-    for name in options.hardware:
-        command += ["--hardware", name]
-    run(command, log, "reading schedules/")
-    run(["cmake", "-S", ROOT / "build_tools/choose", "-B", folder / "choose", "-G", "Ninja", f"-DCONVGRAD_TABLE_DIR={tables}",
-         f"-DCONVGRAD_HALIDE_RUNTIME_INCLUDE_DIR={options.halide}/include"], log, "configuring convgrad_choose")
-    run(["cmake", "--build", folder / "choose", "-j", options.jobs], log, "building convgrad_choose")
+    probes = Probes(folder, PROCESSORS[processor].halide, targets, options.hardware, options.halide, options.jobs, log)
     asked = [(problem, op) for problem in problems for op in options.ops]
-    text = "".join(line_of(op, problem) + "\n" for problem, op in asked)
-    result = []
-    for target in targets:
-        for hardware in ("any", *options.hardware):
-            answer = subprocess.run([folder / "choose/convgrad_choose", target, hardware, str(int(options.strict))],
-                                    input=text, capture_output=True, text=True)
-            lines = answer.stdout.splitlines()
-            expect(answer.returncode == 0 and len(lines) == len(asked), f"convgrad_choose failed: {answer.stderr}")
-            for (problem, op), line in zip(asked, lines):
-                expect(not line.startswith("!"), f"{problem.where}: {problem.name}: {line[2:]}")
-                height, width, top, left, kernel = line.split()
-                output = (problem.input[0], int(height), int(width), problem.filter[3])
-                expect(output == problem.output, f"{problem.where}: {problem.name}: its output is said to be "
-                       f"{list(problem.output)}, by input, filter, strides and padding it is {list(output)}")
-                result.append(Choice(problem, op, target, hardware, [int(top), int(left)], None if kernel == "-" else kernel))
-    return result
+    return [Choice(problem, op, target, hardware, answer.before, answer.kernel)
+            for target in targets for hardware in ("any", *options.hardware)
+            for (problem, op), answer in zip(asked, probes.choose(target, hardware, options.strict, asked))]
 
 
 def build(options, processor, targets, kernels, folder, prefix, log):
@@ -205,7 +155,7 @@ def main():
         if options.check:
             return
         packages = [generate(options, problems, *entry) for entry in processors.items()]
-    except (GenerateError, problem_files.ProblemError, kernel_rows.RowError) as error:
+    except (ToolError, problem_files.ProblemError, kernel_rows.RowError) as error:
         sys.exit(f"generate: {error}")
     for prefix, manifest, path in packages:
         library = manifest["library"]

@@ -30,14 +30,7 @@ WHEN_KEYS = {
     for bound in ("min", "max")
     for size in ("batch", "in_height", "in_width", "in_channels", "out_height", "out_width", "out_channels", "groups")
 } | {"multiple_in_channels", "multiple_out_channels"}
-ROW_KEYS = {"op", "dtype", "algorithm", "variant", "accepts", "params", "when", "comment"}
-# A block of a task is walked in whole register tiles.
-MULTIPLES = {
-    "image": [("block_vectors", "tile_vectors"), ("block_width", "tile_width"), ("block_height", "tile_height")],
-    "filter": [("block_vectors", "tile_vectors"), ("block_channels", "tile_channels")],
-    "winograd_image": [("block_vectors", "tile_vectors"), ("block_tiles", "tile_rows")],
-    "winograd_filter": [("block_vectors", "tile_vectors"), ("block_channels", "tile_channels")],
-}
+ROW_KEYS = {"op", "dtype", "algorithm", "variant", "accepts", "params", "when", "comment", "provenance"}
 GPU_MAX_BLOCK = 32
 
 
@@ -53,6 +46,24 @@ def schedule_params():
     for family, name, default, least, most in re.findall(pattern, text, re.M):
         params[family.lower()][name] = (int(default), int(least), int(most))
     return params
+
+
+def schedule_expressions(kind):
+    """{family: [(expression, meaning)]} of a kind, RULE or LIMIT, from schedules/schedule_params.inc."""
+    text = (ROOT / "schedules/schedule_params.inc").read_text()
+    expressions = {family: [] for family in FAMILIES}
+    pattern = rf'^CONVGRAD_({"|".join(FAMILIES).upper()})_{kind}\((.*), "([^"]*)"\)$'
+    for family, expression, meaning in re.findall(pattern, text, re.M):
+        expressions[family.lower()].append((expression, meaning))
+    return expressions
+
+
+def holds(expression, numbers):
+    """Whether a rule or limit holds for these numbers, by their names."""
+    return eval(expression, {"__builtins__": {}, "min": min, "max": max}, numbers)  # ours: schedule_params.inc
+
+
+RULES = schedule_expressions("RULE")
 
 
 def expect(condition, where, message):
@@ -99,6 +110,7 @@ class Target:
         expect(self.device == "cpu" or not self.features, where, "features are a CPU's; a GPU's driver knows what it can run")
         self.priority = data["priority"]
         self.vector_bytes = data["vector_bytes"]
+        self.registers = data.get("registers", 0)  # how many vectors they hold, for the tuner
         rows_of = data.get("rows_of", name)
         self.rows_folder = self.folder if rows_of == name else Target(rows_of, folders, processor, os_name).rows_folder
 
@@ -155,9 +167,10 @@ class Kernel:
             expect(isinstance(value, int) and least <= value <= most, where,
                    f"params.{name} is {value!r}, expected an integer from {least} to {most}")
         params = {name: given.get(name, default) for name, (default, _, _) in known.items()}
-        for block, tile in MULTIPLES[family]:
-            expect(params[block] % params[tile] == 0, where,
-                   f"params.{block} is {params[block]}, expected a multiple of {tile}, which is {params[tile]}")
+        for expression, meaning in RULES[family]:
+            used = {name: value for name, value in params.items() if re.search(rf"\b{name}\b", expression)}
+            expect(holds(expression, params), where,
+                   f"params break a rule, {meaning}: {', '.join(f'{name} is {value}' for name, value in used.items())}")
         return params
 
     def check_gpu_params(self, family, where):

@@ -45,6 +45,7 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
 #define CONVGRAD_FILTER_PARAM(name, preset, least, most, meaning) params.name = name;
 #include "schedules/schedule_params.inc"
     params.lanes = lanes();
+    refuse_broken_rule(params.broken_rule());
     stages.partial = partial, stages.total = total, stages.part = part, stages.all_parts = all_parts;
     stages.taps_x = direct() ? static_cast<int>(filter_width) : 1;
     if (on_gpu()) {

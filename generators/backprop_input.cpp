@@ -58,6 +58,7 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
 #define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) params.name = name;
 #include "schedules/schedule_params.inc"
     params.lanes = lanes();
+    refuse_broken_rule(params.broken_rule());
     for (Phase &phase : phases) {
       set_layout(*phase.output);
       if (phase.stages.sum.defined()) {

@@ -62,6 +62,7 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
 #define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) params.name = name;
 #include "schedules/schedule_params.inc"
     params.lanes = lanes();
+    refuse_broken_rule(params.broken_rule());
     if (on_gpu()) {
       schedule_image_on_gpu(stages, params);
     } else {

@@ -139,6 +139,9 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     return Halide::BoundaryConditions::constant_exterior(buffer, 0.0f, bounds);
   }
 
+  // Rows are checked when the build is configured; this is for those who run a generator by hand.
+  static void refuse_broken_rule(const char *rule) { _halide_user_assert(rule == nullptr) << rule; }
+
   // `whole_tensor`: as of write_scratch_size.
   void finish_schedule(const std::string &whole_tensor = "") {
     if (on_gpu()) {

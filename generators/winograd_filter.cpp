@@ -58,6 +58,7 @@ class WinogradBackpropFilter : public Conv2dGenerator<WinogradBackpropFilter> {
 #define CONVGRAD_WINOGRAD_FILTER_PARAM(name, preset, least, most, meaning) params.name = name;
 #include "schedules/schedule_params.inc"
     params.lanes = lanes();
+    refuse_broken_rule(params.broken_rule());
     schedule_winograd_filter_on_cpu(stages, params);
     finish_schedule();
   }

@@ -84,6 +84,7 @@ class WinogradImage : public Conv2dGenerator<Derived> {
 #define CONVGRAD_WINOGRAD_IMAGE_PARAM(name, preset, least, most, meaning) params.name = name;
 #include "schedules/schedule_params.inc"
     params.lanes = this->lanes();
+    this->refuse_broken_rule(params.broken_rule());
     schedule_winograd_image_on_cpu(stages, params);
     this->finish_schedule();
   }

@@ -14,12 +14,26 @@ struct ImageScheduleParams {
 #define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) int name = preset;
 #include "schedules/schedule_params.inc"
   int lanes = 0;  // elements in a vector of the target
+
+  const char *broken_rule() const {  // what it says; NULL: none is broken
+#define CONVGRAD_IMAGE_RULE(expression, meaning) \
+  if (!(expression)) return meaning;
+#include "schedules/schedule_params.inc"
+    return nullptr;
+  }
 };
 
 struct FilterScheduleParams {
 #define CONVGRAD_FILTER_PARAM(name, preset, least, most, meaning) int name = preset;
 #include "schedules/schedule_params.inc"
   int lanes = 0;
+
+  const char *broken_rule() const {  // what it says; NULL: none is broken
+#define CONVGRAD_FILTER_RULE(expression, meaning) \
+  if (!(expression)) return meaning;
+#include "schedules/schedule_params.inc"
+    return nullptr;
+  }
 };
 
 // An image that is a sum over filter taps and channels: y of conv2d, dx (or one phase of it) of backprop_input.

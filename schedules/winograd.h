@@ -10,12 +10,26 @@ struct WinogradImageScheduleParams {
 #define CONVGRAD_WINOGRAD_IMAGE_PARAM(name, preset, least, most, meaning) int name = preset;
 #include "schedules/schedule_params.inc"
   int lanes = 0;
+
+  const char *broken_rule() const {  // what it says; NULL: none is broken
+#define CONVGRAD_WINOGRAD_IMAGE_RULE(expression, meaning) \
+  if (!(expression)) return meaning;
+#include "schedules/schedule_params.inc"
+    return nullptr;
+  }
 };
 
 struct WinogradFilterScheduleParams {
 #define CONVGRAD_WINOGRAD_FILTER_PARAM(name, preset, least, most, meaning) int name = preset;
 #include "schedules/schedule_params.inc"
   int lanes = 0;
+
+  const char *broken_rule() const {  // what it says; NULL: none is broken
+#define CONVGRAD_WINOGRAD_FILTER_RULE(expression, meaning) \
+  if (!(expression)) return meaning;
+#include "schedules/schedule_params.inc"
+    return nullptr;
+  }
 };
 
 // Square pieces of an image, transformed. Pieces that lie inside the image are read without conditions, by Funcs of

@@ -118,6 +118,23 @@ double useful_flops(const Layer &layer) {
          pairs_inside(layer, 0) * pairs_inside(layer, 1);
 }
 
+Element output_at(const Layer &layer, const float *input, const float *filter, const Shape &at) {
+  const int64_t *strides = layer.attrs.strides, *dilations = layer.attrs.dilations;
+  const int64_t group_out = layer.filter[3] / (layer.input[3] / layer.filter[2]);
+  const int64_t first_channel = at[3] / group_out * layer.filter[2];
+  Element element;
+  for (int64_t r = 0; r < layer.filter[0]; ++r)
+    for (int64_t s = 0; s < layer.filter[1]; ++s) {
+      const int64_t h = at[1] * strides[0] + r * dilations[0] - layer.pads[0];
+      const int64_t w = at[2] * strides[1] + s * dilations[1] - layer.pads[1];
+      if (h < 0 || h >= layer.input[1] || w < 0 || w >= layer.input[2]) continue;
+      for (int64_t c = 0; c < layer.filter[2]; ++c)
+        add_product(element, input[offset(layer.input, {at[0], h, w, first_channel + c})],
+                    filter[offset(layer.filter, {r, s, c, at[3]})]);
+    }
+  return element;
+}
+
 Element input_gradient_at(const Layer &layer, const float *filter, const float *out_backprop, const Shape &at) {
   const int64_t *strides = layer.attrs.strides, *dilations = layer.attrs.dilations;
   const int64_t groups = layer.input[3] / layer.filter[2], group_out = layer.filter[3] / groups;

@@ -32,12 +32,13 @@ Layer parse_layer(const nlohmann::json &entry, int64_t batch);
 // FLOPs of either gradient done directly: two for each multiply-add that meets no padding.
 double useful_flops(const Layer &layer);
 
-// One element of a gradient, in double, from float operands.
+// One element of a result, in double, from float operands.
 struct Element {
   double value = 0;
   double magnitude = 0;  // the sum of the products' absolute values
   int64_t terms = 0;     // how many products
 };
+Element output_at(const Layer &layer, const float *input, const float *filter, const Shape &at);
 Element input_gradient_at(const Layer &layer, const float *filter, const float *out_backprop, const Shape &at);
 Element filter_gradient_at(const Layer &layer, const float *input, const float *out_backprop, const Shape &at);
 

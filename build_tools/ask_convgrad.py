@@ -1,0 +1,72 @@
+"""What convgrad's own code answers about problems: the programs of build_tools/probes, built and asked."""
+
+import collections
+import subprocess
+import sys
+
+import kernel_rows
+
+Answer = collections.namedtuple("Answer", "output before kernel")  # (p, q), (top, left), the kernel's name or None
+
+
+class ToolError(Exception):
+    """What a command cannot do, in words for its user."""
+
+
+def expect(condition, message):
+    if not condition:
+        raise ToolError(message)
+
+
+def run(command, log, what):
+    """Runs a command, its output in `log`; its last lines are shown where it fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as stream:
+        stream.write(f"$ {' '.join(map(str, command))}\n")
+        stream.flush()
+        failed = subprocess.run(list(map(str, command)), stdout=stream, stderr=subprocess.STDOUT).returncode
+    if failed:
+        tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:])
+        raise ToolError(f"{what} failed (all of its output: {log}):\n{tail}")
+
+
+def line_of(op, problem):
+    """A problem as the probes read it."""
+    padding = problem.padding if isinstance(problem.padding, str) else ",".join(map(str, problem.padding))
+    numbers = (*problem.input, *problem.filter, *problem.strides, *problem.dilations)
+    return " ".join(map(str, (op, *numbers, padding)))
+
+
+class Probes:
+    """The probes for some targets of a processor, in `folder`; `halide` is the folder of its package."""
+
+    def __init__(self, folder, processor, targets, hardware, halide, jobs, log, measure=False):
+        self.folder = folder / "probes"
+        tables = folder / "tables"
+        command = [sys.executable, kernel_rows.ROOT / "build_tools/kernel_rows.py", "--output", tables, "--processor", processor]
+        for option, names in (("--target", targets), ("--hardware", hardware)):
+            for name in names:
+                command += [option, name]
+        run(command, log, "reading schedules/")
+        programs = ["convgrad_choose", "convgrad_measure"][:2 if measure else 1]
+        run(["cmake", "-S", kernel_rows.ROOT / "build_tools/probes", "-B", self.folder, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
+             f"-DCONVGRAD_MEASURE={'ON' if measure else 'OFF'}", f"-DCONVGRAD_TABLE_DIR={tables}",
+             f"-DCONVGRAD_HALIDE_RUNTIME_INCLUDE_DIR={halide}/include"], log, f"configuring {programs[-1]}")
+        run(["cmake", "--build", self.folder, "-j", jobs, "--target", *programs], log, f"building {programs[-1]}")
+
+    def choose(self, target, hardware, strict, asked):
+        """An Answer for each (problem, op) of `asked`, on a machine of that target and hardware ("any": of no name)."""
+        text = "".join(line_of(op, problem) + "\n" for problem, op in asked)
+        done = subprocess.run([self.folder / "convgrad_choose", target, hardware, str(int(strict))], input=text,
+                              capture_output=True, text=True)
+        lines = done.stdout.splitlines()
+        expect(done.returncode == 0 and len(lines) == len(asked), f"convgrad_choose failed: {done.stderr}")
+        answers = []
+        for (problem, _), line in zip(asked, lines):
+            expect(not line.startswith("!"), f"{problem.where}: {problem.name}: {line[2:]}")
+            height, width, top, left, kernel = line.split()
+            output = (problem.input[0], int(height), int(width), problem.filter[3])
+            expect(output == problem.output, f"{problem.where}: {problem.name}: its output is said to be "
+                   f"{list(problem.output)}, by input, filter, strides and padding it is {list(output)}")
+            answers.append(Answer(output[1:3], [int(top), int(left)], None if kernel == "-" else kernel))
+        return answers

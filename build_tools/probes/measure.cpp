@@ -1,0 +1,233 @@
+// usage: convgrad_measure TARGET THREADS SECONDS ROUNDS <spec
+//
+// Checks and times kernels that are compiled one by one, for build_tools/tune. Reads
+//   problem OP  N H W C  R S CF K  SH SW  DH DW  SAME|VALID|TOP,BOTTOM,LEFT,RIGHT
+//   kernel LIBRARY NAME  FH FW SH SW  CHANNELS_LAST  MAX_REDUCTION  FILTER_TILE  BLOCK_IN BLOCK_OUT  SCRATCH  STRICT
+// and any number of further kernels: a shared library that holds the kernel's object, and what the runtime's table says
+// of it. Each kernel is first checked, at some elements, against plain sums in double; then they are timed in turns, so
+// much time for each in so many rounds. Prints one line of JSON:
+//   {"flops", "peak_gflops", "normalized": sizes as rows compare them, "kernels": [{"name", "error": of the largest
+//   value,
+//    "seconds": one a run} or {"name", "refused": why} or {"name", "wrong": the error}]}
+// Exit status 2: the problem or an argument is not as it should be.
+#include <dlfcn.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+#include <string>
+
+#include "asked.h"
+#include "context.h"
+#include "fma_peak.h"
+#include "layer.h"
+#include "prepared_call.h"
+
+namespace {
+
+using namespace convgrad;
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+// Of the largest value. Winograd kernels round most: their own tests bound them more tightly.
+constexpr double kMostError = 1e-3;
+
+[[noreturn]] void die(const std::string &text) {
+  std::cerr << "convgrad_measure: " << text << "\n";
+  exit(2);
+}
+
+struct Candidate {
+  std::string name;
+  Kernel kernel = {};
+  std::string refused;
+  std::vector<double> seconds;
+  double error = 0;
+};
+
+Candidate read_kernel(std::istream &stream, const Target &target) {
+  Candidate candidate;
+  std::string library;
+  Kernel &kernel = candidate.kernel;
+  int channels_last, strict;
+  stream >> library >> candidate.name >> kernel.filter[HEIGHT] >> kernel.filter[WIDTH] >> kernel.stride[HEIGHT] >>
+      kernel.stride[WIDTH] >> channels_last >> kernel.max_reduction >> kernel.filter_tile >> kernel.block[0] >>
+      kernel.block[1] >> kernel.scratch_bytes >> strict;
+  if (!stream) die("a kernel needs a library, a name and 11 numbers");
+  kernel.channels_last = channels_last != 0;
+  kernel.strict_ok = strict != 0;
+  kernel.algorithm = "";
+  kernel.target = &target;
+  kernel.dtype = CONVGRAD_FLOAT32;
+  void *handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) die(dlerror());
+  kernel.run =
+      reinterpret_cast<int (*)(void **)>(dlsym(handle, ("convgrad_kernel_" + candidate.name + "_argv").c_str()));
+  if (kernel.run == nullptr) die(dlerror());
+  return candidate;
+}
+
+std::vector<float> random_values(const Shape &shape, std::mt19937 *random) {
+  std::uniform_real_distribution<float> values(-1, 1);
+  std::vector<float> result(static_cast<size_t>(elements(shape)));
+  for (float &value : result) value = values(*random);
+  return result;
+}
+
+}  // namespace
+
+int main(int count, char **arguments) {
+  if (count != 5) die("usage: convgrad_measure TARGET THREADS SECONDS ROUNDS <spec");
+  const Target *target = find_target(arguments[1]);
+  if (target == nullptr) die(std::string("no target ") + arguments[1]);
+  Text lacking;
+  if (!usable(*target, this_machine(), &lacking)) die(lacking.c_str());
+  const int threads = atoi(arguments[2]), rounds = atoi(arguments[4]);
+  const double seconds = atof(arguments[3]);
+  if (threads < 1 || rounds < 1 || !(seconds > 0)) die("threads, seconds and rounds are to be above 0");
+
+  convgrad_context_options options = convgrad_context_options_default();
+  options.num_threads = threads;
+  convgrad_context *context = nullptr;
+  if (convgrad_context_create(&options, &context) != CONVGRAD_OK) die(convgrad_last_error());
+
+  Asked asked;
+  std::string text;
+  std::deque<Candidate> candidates;  // kernels' names stay where they are
+  const Op *op = nullptr;
+  AskedProblem problem;
+  for (std::string line; std::getline(std::cin, line);) {
+    std::istringstream stream(line);
+    std::string word;
+    stream >> word;
+    if (word == "problem") {
+      std::getline(stream, word);
+      if (!read_asked(word, &asked) || !ask(asked, &problem, &text)) die(text.empty() ? "a problem is cut off" : text);
+      op = problem.op;
+    } else if (word == "kernel") {
+      candidates.push_back(read_kernel(stream, *target));
+      candidates.back().kernel.name = candidates.back().name.c_str();
+    } else {
+      die("expected problem or kernel, not " + word);
+    }
+  }
+  if (op == nullptr || candidates.empty()) die("expected a problem and kernels");
+
+  Layer layer;
+  layer.attrs = asked.attrs;
+  std::copy(asked.input, asked.input + 4, layer.input.begin());
+  std::copy(asked.filter, asked.filter + 4, layer.filter.begin());
+  std::copy(problem.output, problem.output + 4, layer.output.begin());
+  for (size_t i = 0; i < 2; ++i) layer.pads[i] = static_cast<int64_t>(problem.problem.axis[i].before);
+  const Shape shape_of_role[3] = {layer.input, layer.filter, layer.output};
+  std::mt19937 random(1);
+  std::vector<float> data[3];
+  for (int i = 0; i < 2; ++i) data[i] = random_values(shape_of_role[op->info.role[i]], &random);
+  const Shape result_shape = shape_of_role[op->info.role[2]];
+  data[2].resize(static_cast<size_t>(elements(result_shape)));
+
+  Text reason;
+  const Normalized normalized = normalize(problem.problem);
+  if (!normalized.run || !fits_int32(normalized, op->info, &reason)) die("nothing that a kernel computes");
+  std::deque<PreparedCall> calls;
+  std::vector<std::vector<char>> workspaces;
+  for (Candidate &candidate : candidates) {
+    Text refused;
+    PreparedCall call;
+    call.op = &op->info;
+    call.settings = context->settings;
+    call.problem = problem.problem;
+    for (int role = 0; role < 3; ++role) call.seen[role] = problem.problem.tensor[role];
+    call.normalized = normalized;
+    call.kernel = &candidate.kernel;
+    workspaces.emplace_back();
+    if (!accepts(candidate.kernel, normalized, &refused)) {
+      candidate.refused = refused.c_str();
+      calls.push_back(call);
+      continue;
+    }
+    call.fill = normalized.fill || leaves_gaps(candidate.kernel, normalized);
+    call.parts = reduction_parts(candidate.kernel, normalized);
+    workspaces.back().resize(workspace_size(call) + CONVGRAD_WORKSPACE_ALIGNMENT);
+    calls.push_back(call);
+  }
+  const auto run = [&](size_t i) {
+    const void *pointers[3] = {data[0].data(), data[1].data(), data[2].data()};
+    uintptr_t workspace = reinterpret_cast<uintptr_t>(workspaces[i].data());
+    workspace +=
+        (CONVGRAD_WORKSPACE_ALIGNMENT - workspace % CONVGRAD_WORKSPACE_ALIGNMENT) % CONVGRAD_WORKSPACE_ALIGNMENT;
+    if (run_call(calls[i], pointers, reinterpret_cast<void *>(workspace)) != CONVGRAD_OK) {
+      candidates[i].refused = convgrad_last_error();
+    }
+  };
+
+  const std::set<Shape> samples = sample_elements(result_shape, random);
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    if (!candidates[i].refused.empty()) continue;
+    std::fill(data[2].begin(), data[2].end(), std::nanf(""));
+    run(i);
+    double largest = 0, error = 0;
+    for (const Shape &at : samples) {
+      const double expected = op->info.op == CONVGRAD_OP_CONV2D
+                                  ? output_at(layer, data[0].data(), data[1].data(), at).value
+                              : op->info.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT
+                                  ? input_gradient_at(layer, data[0].data(), data[1].data(), at).value
+                                  : filter_gradient_at(layer, data[0].data(), data[1].data(), at).value;
+      const double off = std::fabs(data[2][static_cast<size_t>(offset(result_shape, at))] - expected);
+      largest = std::max(largest, std::fabs(expected));
+      if (!(off <= error)) error = off;
+    }
+    candidates[i].error = error / std::max(largest, 1e-30);
+  }
+  for (int round = 0; round < rounds; ++round) {
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      Candidate &candidate = candidates[i];
+      if (!candidate.refused.empty() || !(candidate.error <= kMostError)) continue;
+      run(i);  // what the one before left in the caches is not this one's
+      double spent = 0;
+      while (spent < seconds / rounds) {
+        const auto start = Clock::now();
+        run(i);
+        candidate.seconds.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+        spent += candidate.seconds.back();
+      }
+    }
+  }
+
+  json kernels = json::array();
+  for (const Candidate &candidate : candidates) {
+    json entry = {{"name", candidate.name}};
+    if (!candidate.refused.empty()) {
+      entry["refused"] = candidate.refused;
+    } else if (!(candidate.error <= kMostError)) {
+      entry["wrong"] = std::to_string(candidate.error);
+    } else {
+      entry["error"] = candidate.error;
+      entry["seconds"] = candidate.seconds;
+    }
+    kernels.push_back(entry);
+  }
+  const Axis *axis = normalized.axis;
+  std::cout << json{{"flops", useful_flops(layer)},
+                    {"peak_gflops", measure_fma_peak(arguments[1], threads)},
+                    {"normalized",
+                     {{"batch", normalized.batch},
+                      {"in_height", axis[HEIGHT].in},
+                      {"in_width", axis[WIDTH].in},
+                      {"in_channels", normalized.in_channels},
+                      {"out_height", axis[HEIGHT].out},
+                      {"out_width", axis[WIDTH].out},
+                      {"out_channels", normalized.out_channels},
+                      {"groups", normalized.groups}}},
+                    {"kernels", kernels}}
+                   .dump()
+            << "\n";
+  convgrad_context_destroy(context);
+  return 0;
+}

@@ -1,0 +1,265 @@
+"""What build_tools/tune does once its tools are there."""
+
+import argparse
+import math
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+
+import kernel_rows
+import problems as problem_files
+from ask_convgrad import Probes, ToolError, expect, line_of
+from rich.console import Console
+from tuner import hardware, report, rows
+from tuner.log import Log
+from tuner.measuring import Failed, Kernels, Measuring, times
+from tuner.search import Clock, Problem, Search
+from tuner.space import Candidate, Space
+
+ROOT = kernel_rows.ROOT
+OPS = tuple(kernel_rows.FAMILY_OF_OP)
+UNITS = {"s": 1, "m": 60, "h": 3600}
+NEAREST = 2  # tuned shapes that a search starts from
+
+
+def seconds_of(text):
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    expect(match, f"--budget is {text!r}, expected a time such as 90s, 30m or 2h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="build_tools/tune")
+    parser.add_argument("--problems", action="append", required=True, type=pathlib.Path)
+    parser.add_argument("--network", action="append", default=[])
+    parser.add_argument("--layers", default="")
+    parser.add_argument("--batch", type=int)
+    parser.add_argument("--target", required=True)
+    parser.add_argument("--hardware")
+    parser.add_argument("--ops", default=",".join(OPS[1:]))
+    parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--budget", default="30m")
+    parser.add_argument("--seconds", type=float, default=0.1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--log", type=pathlib.Path)
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--replay", action="store_true")
+    parser.add_argument("--report", type=pathlib.Path)
+    parser.add_argument("--dry-run", action="store_true")
+    # From the shell script; tests put programs of their own in the place of the last two.
+    for name in ("--halide", "--build", "--generator", "--measure"):
+        parser.add_argument(name, type=pathlib.Path, help=argparse.SUPPRESS)
+    parser.add_argument("--schedules", type=pathlib.Path, default=ROOT / "schedules", help=argparse.SUPPRESS)
+    parser.add_argument("--limit", type=float, default=60, help=argparse.SUPPRESS)  # seconds that a measurement may take
+    parser.add_argument("--jobs", type=int, default=1, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    expect(options.batch is None or options.batch > 0, f"--batch is {options.batch}, expected an integer above 0")
+    expect(options.seconds > 0, f"--seconds is {options.seconds}, expected a number above 0")
+    targets = sorted(path.parent.name for path in (ROOT / "schedules").glob("*/target.json"))
+    expect(options.target in targets, f"--target is {options.target!r}, expected one of {', '.join(targets)}")
+    options.ops = [op for op in options.ops.split(",") if op]
+    for op in options.ops:
+        expect(op in OPS, f"--ops has {op!r}, expected some of {', '.join(OPS)}")
+    options.budget = seconds_of(options.budget)
+    try:
+        options.layers = re.compile(options.layers)
+    except re.error as error:
+        raise ToolError(f"--layers is {options.layers!r}, no regular expression: {error}")
+    options.cpu = hardware.cpu_id()
+    options.hardware = options.hardware or hardware.default_name(options.cpu)
+    expect(re.fullmatch(r"\w+", options.hardware) and options.hardware not in ("default", "target", "any"),
+           f"--hardware is {options.hardware!r}, expected a name of letters, digits and _")
+    options.log = options.log or options.build / f"{options.target}-{options.hardware}.jsonl"
+    expect(options.resume or options.replay or not options.log.exists(),
+           f"{options.log} is there already: --resume goes on with it, --log FILE names another")
+    expect(not options.replay or options.log.exists(), f"--replay: there is no log {options.log}")
+    return options
+
+
+def read_problems(options):
+    found = []
+    for path in options.problems:
+        found += [p for p in problem_files.read_problems(path, options.batch, options.network) if options.layers.search(p.name)]
+    expect(found, "no layer is left to tune")
+    distinct = {}
+    for problem in found:
+        for op in options.ops:
+            distinct.setdefault(line_of(op, problem), (problem, op))
+    return list(distinct.values())
+
+
+def first_line(*command):
+    return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()[0]
+
+
+def about_this(options, target, log):
+    """What goes into each record, and what limits know of the machine. A replay has both from its log."""
+    if options.replay:
+        about = next((record for record in log.records.values() if record.get("kind") == "baseline"), None)
+        expect(about, f"--replay: {options.log} has no baseline")
+        device, versions = about["hardware"], about["versions"]
+    else:
+        device = {"name": options.hardware, "cpu": list(options.cpu), **hardware.facts()}
+        halide = (options.halide / "lib64/cmake/Halide/HalideConfigVersion.cmake").read_text()
+        versions = {"compiler": first_line("c++", "--version"), "python": platform.python_version(),
+                    "halide": re.search(r'PACKAGE_VERSION "([^"]+)"', halide)[1]}
+    facts = {"lanes": target.vector_bytes // 4, "registers": target.registers, "l1_bytes": device["l1_bytes"],
+             "l2_bytes": device["l2_bytes"]}
+    return {"target": options.target, "hardware": device, "versions": versions}, facts
+
+
+def incumbent_of(kernel):
+    return Candidate(kernel.op, kernel.algorithm, kernel.filter, kernel.stride, kernel.params)
+
+
+def logged_candidate(given):
+    return Candidate(given["op"], given["algorithm"], tuple(given["filter"]), tuple(given["stride"]), given["params"])
+
+
+def logged_baselines(search, work):
+    """As baselines(), of a log alone."""
+    known = {record["problem"]: record for record in search.log.records.values() if record.get("kind") == "baseline"}
+    result = []
+    for problem, op in work:
+        record = known.get(line_of(op, problem))
+        if record:
+            incumbent = logged_candidate(record["candidate"])
+            result.append((Problem(record["problem"], op, problem.name, problem.count, record["sizes"], record["flops"]), incumbent,
+                           record["seconds"]["median"]))
+    expect(result, f"--replay: {search.log.path} has none of these problems")
+    return result
+
+
+def baselines(options, search, tables, probes, work):
+    """[(Problem, incumbent, seconds)]: the kernels that convgrad takes today and what they take, by the log or the machine."""
+    answers = probes.choose(options.target, "any", options.strict, work)
+    result = []
+    for (problem, op), answer in zip(work, answers):
+        line = line_of(op, problem)
+        if answer.kernel is None:
+            continue  # nothing to compute
+        incumbent = incumbent_of(tables.kernels[answer.kernel])
+
+        def make(line=line, incumbent=incumbent, problem=problem, op=op):
+            built = search.kernels.start(incumbent).result()
+            said = search.measuring.run(line, [built], options.seconds, 3)
+            return {"kind": "baseline", "problem": line, "name": problem.name, "candidate": incumbent._asdict(),
+                    "seconds": times(said["kernels"][0]), "flops": said["flops"], "sizes": said["normalized"]}
+
+        about = Problem(line, op, problem.name, problem.count, None, None)
+        record = search.logged(search.key("baseline", about, incumbent._asdict()), make)
+        about.sizes, about.flops = record["sizes"], record["flops"]
+        result.append((about, incumbent, record["seconds"]["median"]))
+    return result
+
+
+def distance(a, b):
+    return sum(abs(math.log(a[name] / b[name])) for name in rows.SIZES if a[name] and b[name])
+
+
+def nearest(space, problem, outcomes):
+    """The best of the searches before on the most similar shapes."""
+    same = [o for o in outcomes if o.op == problem.op and o.best and o.best.candidate.filter == space.filter
+            and o.best.candidate.stride == space.stride]
+    same.sort(key=lambda o: distance(o.problem.sizes, problem.sizes))
+    return [o.best.candidate for o in same[:NEAREST]]
+
+
+def adapted(space, candidate):
+    return space.candidate(candidate.algorithm, space.canonical(space.family(candidate.algorithm), candidate.params))
+
+
+def minutes(seconds):
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def tune(options, console):
+    processor = {"x86_64": "x86-64", "aarch64": "arm-64"}.get(platform.machine())
+    target = kernel_rows.Target(options.target, [ROOT / "schedules"], processor, "linux")
+    expect(target.device == "cpu", f"--target is {options.target!r}: the tuner measures CPUs")
+    expect(target.registers, f"{options.target}'s target.json does not say how many registers it has")
+    work = read_problems(options)
+    log = Log(options.log)
+    about, facts = about_this(options, target, log)
+    tables = kernel_rows.Tables()
+    tables.add_file(target.rows_folder / "default.json", target, kernel_rows.schedule_params(), "")
+    console.print(f"{len(work)} problems on {options.target}, {options.hardware}: {minutes(options.budget)}, log {options.log}")
+    probes = kernels = measuring = None
+    if not options.replay:
+        probes = Probes(options.build / options.target, processor, [options.target], [], options.halide, str(options.jobs),
+                        options.build / "log.txt", measure=options.measure is None)
+        kernels = Kernels(target, options.generator, options.build / options.target / "kernels", options.jobs)
+        program = options.measure or probes.folder / "convgrad_measure"
+        measuring = Measuring(program, options.target, hardware.core_to_measure_on(), options.build / "measuring.lock",
+                              options.limit + 20 * options.seconds)
+
+    clock = Clock(options.budget)
+
+    def watch(problem, trial, trials):
+        best = min(trials, key=lambda t: t.ratio)
+        said = f"{1 / trial.ratio:.2f}x" if math.isfinite(trial.ratio) else trial.record["error"]["kind"]
+        status.update(f"{problem.name} {problem.op.removeprefix('conv2d_')}: {len(trials)} tried, the last {said}, the best "
+                      f"{1 / best.ratio:.2f}x of today's, {minutes(max(0, clock.left()))} left")
+
+    search = Search(log, kernels, measuring, about, options.seed, options.strict, options.seconds, clock, watch)
+    if search.log.torn:
+        console.print(f"{options.log}: passed over {search.log.torn} torn line(s)")
+    outcomes = []
+    with console.status("what convgrad takes today ...") as status:
+        known = logged_baselines(search, work) if options.replay else baselines(options, search, tables, probes, work)
+        spent_now = sum(problem.count * seconds for problem, _, seconds in known)
+        try:
+            for index, (problem, incumbent, seconds) in enumerate(known):
+                fields = problem.line.split()
+                space = Space(problem.op, tuple(map(int, fields[5:7])), tuple(map(int, fields[9:11])), problem.sizes, facts,
+                              options.strict)
+
+                def starts(space=space, problem=problem, incumbent=incumbent):
+                    found = [incumbent] if incumbent.algorithm in space.algorithms else []
+                    found += nearest(space, problem, outcomes)
+                    return {"kind": "starts", "problem": problem.line, "candidates": [adapted(space, c)._asdict() for c in found]}
+
+                # In the log, since which shapes were tuned before may be another matter in a replay.
+                begin = search.logged(search.key("starts", problem), starts)["candidates"]
+                # By the time that layers take, and half of it alike: small ones are searched too.
+                share = 0.5 * problem.count * seconds / spent_now + 0.5 / len(known)
+                outcome = search.run(problem, space, incumbent, list(map(logged_candidate, begin)), options.budget * share)
+                outcomes.append(outcome)
+                console.print(summary_line(outcome, index + 1, len(known)), highlight=False)
+        except KeyboardInterrupt:
+            console.print("interrupted: what there is goes into the rows; --resume goes on")
+    return outcomes
+
+
+def summary_line(outcome, number, of):
+    name = f"[{number}/{of}] {outcome.problem.name} {outcome.op.removeprefix('conv2d_')}"
+    failed = sum(1 for t in outcome.trials if not math.isfinite(t.ratio))
+    text = f"{name}: {len(outcome.trials)} tried, {failed} failed"
+    if rows.is_win(outcome):
+        duel = outcome.duel
+        return (f"{text}; {1 / duel['ratio']:.3f}x of today's ({1 / duel['high']:.3f} to {1 / duel['low']:.3f}), "
+                f"{duel['gflops']:.1f} GFLOP/s")
+    return f"{text}; today's kernel stays"
+
+
+def main():
+    console = Console()
+    try:
+        options = arguments()
+        outcomes = tune(options, console)
+        if options.report:
+            for path in report.draw(outcomes, options.report):
+                console.print(f"written: {path}")
+        if not options.dry_run and outcomes:
+            path = options.schedules / options.target / f"{options.hardware}.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new, kept = rows.write(path, outcomes, options.cpu)
+            console.print(f"{path}: {new} rows, and {kept} of before" if new + kept else "no row: today's kernels stay")
+    except (ToolError, Failed, problem_files.ProblemError, kernel_rows.RowError) as error:
+        sys.exit(f"tune: {error}")
+
+
+if __name__ == "__main__":
+    main()

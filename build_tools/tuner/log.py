@@ -1,0 +1,46 @@
+"""The tuner's log: JSON lines, only ever appended to. What is in it is not measured again."""
+
+import hashlib
+import json
+import os
+
+
+def key_of(*parts):
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+class Log:
+    """Records by their keys, of one file or of several put together with cat. A last line that a killed run left torn is
+    passed over, and so is what follows it on that line."""
+
+    def __init__(self, path):
+        self.path, self.records, self.torn = path, {}, 0
+        self.ends_in_newline = True
+        if not path.exists():
+            return
+        data = path.read_bytes()
+        self.ends_in_newline = data.endswith(b"\n") or not data
+        for line in data.split(b"\n"):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+                self.records[record["key"]] = record
+            except (ValueError, TypeError, KeyError):
+                self.torn += 1
+
+    def get(self, key):
+        return self.records.get(key)
+
+    def append(self, record):
+        self.records[record["key"]] = record
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        line = ("" if self.ends_in_newline else "\n") + json.dumps(record) + "\n"
+        self.ends_in_newline = True
+        # One write of a line, so that two runs may append to one file.
+        descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, line.encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,52 @@
+"""From what a search found to schedules/<target>/<hardware>.json."""
+
+import json
+
+from tuner.measuring import row_of
+
+SIZES = ("in_height", "in_width", "in_channels", "out_height", "out_width", "out_channels")
+
+
+def conditions(sizes):
+    """Problems that a tuned row is preferred for: these channels, and images of about this size (a 1x1 filter's are one
+    row of all pixels, whose number goes with the batch)."""
+    when = {}
+    for name in SIZES:
+        exact = name.endswith("channels")
+        when[f"min_{name}"] = sizes[name] if exact else max(1, sizes[name] * 2 // 3)
+        when[f"max_{name}"] = sizes[name] if exact else sizes[name] * 3 // 2
+    when["max_groups"] = when["min_groups"] = sizes["groups"]
+    return when
+
+
+def tuned_row(outcome):
+    duel, trials = outcome.duel, sorted(outcome.trials, key=lambda trial: trial.ratio)
+    runner_up = next((t.candidate for t in trials if t.candidate != outcome.best.candidate), None)
+    return {**row_of(outcome.best.candidate), "when": conditions(outcome.problem.sizes), "provenance": {
+        "problem": outcome.problem.line, "name": outcome.problem.name, "device": duel["hardware"], "date": duel["date"][:10],
+        "versions": duel["versions"], "gflops": round(duel["gflops"], 1),
+        "percent_of_peak": round(100 * duel["gflops"] / duel["peak_gflops"]) if duel["peak_gflops"] else None,
+        "time_over_default": [round(duel[key], 3) for key in ("low", "ratio", "high")],
+        "runner_up": runner_up.params if runner_up else None, "trials": len(outcome.trials)}}
+
+
+def is_win(outcome):
+    """Whether the best is faster than the default beyond the noise: all of the ratio's 95% interval is below 1."""
+    return bool(outcome.duel) and "error" not in outcome.duel and outcome.duel["high"] < 1
+
+
+def write(path, outcomes, cpu):
+    """Rows of new winners, then those of the file for problems that were not searched now; how many of both. Without any
+    there is no file."""
+    rows = [tuned_row(outcome) for outcome in outcomes if is_win(outcome)]
+    searched = {outcome.problem.line for outcome in outcomes}
+    kept = []
+    if path.exists():
+        kept = [row for row in json.loads(path.read_text())["rows"] if row.get("provenance", {}).get("problem") not in searched]
+    if not rows + kept:
+        return 0, 0
+    vendor, family, model = cpu
+    text = [json.dumps({"vendor": vendor, "family": family, "model": model}), *map(json.dumps, rows + kept)]
+    path.write_text('{\n  "comment": "Written by build_tools/tune; a row\'s provenance says from what.",\n  "hardware": ' + text[0]
+                    + ',\n  "rows": [\n    ' + ",\n    ".join(text[1:]) + "\n  ]\n}\n")
+    return len(rows), len(kept)
