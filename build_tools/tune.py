@@ -1,6 +1,7 @@
 """What build_tools/tune does once its tools are there."""
 
 import argparse
+import hashlib
 import math
 import pathlib
 import platform
@@ -104,7 +105,8 @@ def about_this(options, target, log):
         device = {"name": options.hardware, "cpu": list(options.cpu), **hardware.facts()}
         halide = (options.halide / "lib64/cmake/Halide/HalideConfigVersion.cmake").read_text()
         versions = {"compiler": first_line("c++", "--version"), "python": platform.python_version(),
-                    "halide": re.search(r'PACKAGE_VERSION "([^"]+)"', halide)[1]}
+                    "halide": re.search(r'PACKAGE_VERSION "([^"]+)"', halide)[1],
+                    "generator": hashlib.sha256(options.generator.read_bytes()).hexdigest()[:12]}
     facts = {"lanes": target.vector_bytes // 4, "registers": target.registers, "l1_bytes": device["l1_bytes"],
              "l2_bytes": device["l2_bytes"]}
     return {"target": options.target, "hardware": device, "versions": versions}, facts
@@ -148,7 +150,7 @@ def baselines(options, search, tables, probes, work):
             return {"kind": "baseline", "problem": line, "name": problem.name, "candidate": incumbent._asdict(),
                     "seconds": times(said["kernels"][0]), "flops": said["flops"], "sizes": said["normalized"]}
 
-        about = Problem(line, op, problem.name, problem.count, None, None)
+        about = Problem(line, op, problem.name, problem.count)
         record = search.logged(search.key("baseline", about, incumbent._asdict()), make)
         about.sizes, about.flops = record["sizes"], record["flops"]
         result.append((about, incumbent, record["seconds"]["median"]))
@@ -190,7 +192,9 @@ def tune(options, console):
     if not options.replay:
         probes = Probes(options.build / options.target, processor, [options.target], [], options.halide, str(options.jobs),
                         options.build / "log.txt", measure=options.measure is None)
-        kernels = Kernels(target, options.generator, options.build / options.target / "kernels", options.jobs)
+        # Another generator makes other kernels of the same numbers.
+        folder = options.build / options.target / f"kernels-{about['versions']['generator']}"
+        kernels = Kernels(target, options.generator, folder, options.jobs)
         program = options.measure or probes.folder / "convgrad_measure"
         measuring = Measuring(program, options.target, hardware.core_to_measure_on(), options.build / "measuring.lock",
                               options.limit + 20 * options.seconds)

@@ -7,6 +7,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
+from tuner.rows import is_win  # noqa: E402
+
 
 def label(outcome):
     return f"{outcome.problem.name} {outcome.op.removeprefix('conv2d_').removeprefix('backprop_')}"
@@ -35,12 +37,12 @@ def draw_gains(outcomes, path):
     figure, axes = plt.subplots(figsize=(9, 1.5 + 0.22 * max(1, len(duels))))
     for row, outcome in enumerate(reversed(duels)):
         speed = 1 / outcome.duel["ratio"]
-        won = outcome.duel["high"] < 1
+        won = is_win(outcome)
         axes.barh(row, speed, color="tab:blue" if won else "lightgray", height=0.7)
         axes.plot([1 / outcome.duel["high"], 1 / outcome.duel["low"]], [row, row], color="black", linewidth=1)
     axes.set_yticks(range(len(duels)), [label(outcome) for outcome in reversed(duels)], fontsize=7)
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.set(xlabel="speed, today's kernel = 1 (line: 95% interval; gray: not beyond the noise)")
+    axes.set(xlabel="speed, today's kernel = 1 (line: 95% interval; gray: not beyond the noise, or too little)")
     figure.tight_layout()
     figure.savefig(path)
     plt.close(figure)

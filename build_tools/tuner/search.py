@@ -2,6 +2,7 @@
 so that a run that was killed goes on where it was, and one can be replayed without a compiler."""
 
 import collections
+import dataclasses
 import math
 import statistics
 import time
@@ -10,11 +11,10 @@ import optuna
 
 from tuner.log import key_of
 from tuner.measuring import Failed, times
-from tuner.space import Candidate
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-BATCH = 4  # asked at once: compiled together, then measured one by one. In the log's order, so not the machine's cores
+BATCH = 4  # asked at once: compiled together, then measured one by one. Fixed, so that a replay elsewhere asks the same
 MOST_DULL = 400  # asks in a row that lead to nothing new: the space is exhausted
 DUEL_ROUNDS = 15
 CONFIDENCE = 1.96  # of the mean of logarithms of ratios: 95%
@@ -37,11 +37,16 @@ class Clock:
         return self.until - time.monotonic()
 
 
+@dataclasses.dataclass
 class Problem:
-    """A problem of an op on the machine: what the log's keys are made of."""
+    """A problem of an op."""
 
-    def __init__(self, line, op, name, count, sizes, flops):
-        self.line, self.op, self.name, self.count, self.sizes, self.flops = line, op, name, count, sizes, flops
+    line: str  # as the probes read it: what the log's keys are made of
+    op: str
+    name: str
+    count: int
+    sizes: dict = None  # as rows compare them (normalized)
+    flops: float = None
 
 
 class Search:
@@ -52,7 +57,9 @@ class Search:
         self.seed, self.strict, self.seconds_each, self.clock, self.watch = seed, strict, seconds_each, clock, watch
 
     def key(self, kind, problem, *rest):
-        return key_of(kind, self.about["target"], self.about["hardware"]["name"], self.seconds_each, problem.line, *rest)
+        about = self.about
+        return key_of(kind, about["target"], about["hardware"]["name"], about["versions"]["generator"], self.seconds_each,
+                      problem.line, *rest)
 
     def logged(self, key, make):
         """The record of this key, made now if there is none."""
@@ -118,8 +125,6 @@ class Search:
             while len(new) < BATCH and dull < MOST_DULL:
                 ask = study.ask()
                 candidate = space.suggest(ask)
-                # Of what another tile makes of it.
-                candidate = Candidate(*candidate[:4], dict(candidate.params))
                 name = str(candidate)
                 asked.append((ask, candidate, name))
                 if name in seen or space.broken_limit(candidate):
