@@ -15,6 +15,7 @@ from ask_convgrad import Probes, ToolError, expect, run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OPS = tuple(kernel_rows.FAMILY_OF_OP)
+MANIFEST = "share/convgrad/manifest.json"
 # A processor: its name in Halide's targets, and CMake's toolchain where this machine is another.
 Processor = collections.namedtuple("Processor", "halide toolchain")
 PROCESSORS = {"x86_64": Processor("x86-64", None), "aarch64": Processor("arm-64", "aarch64-linux-gnu.cmake")}
@@ -78,23 +79,28 @@ def targets_by_processor(targets):
 Choice = collections.namedtuple("Choice", "problem op target hardware before kernel")
 
 
+def hardware_of(options, targets):
+    return [name for name in options.hardware if any((ROOT / "schedules" / t / f"{name}.json").exists() for t in targets)]
+
+
 def choices(options, problems, processor, targets, folder, log):
     """What convgrad takes for each problem, asked of its own code with the tables of these targets."""
-    probes = Probes(folder, PROCESSORS[processor].halide, targets, options.hardware, options.halide, options.jobs, log)
+    probes = Probes(folder, PROCESSORS[processor].halide, targets, hardware_of(options, targets), options.halide, options.jobs, log)
     asked = [(problem, op) for problem in problems for op in options.ops]
     return [Choice(problem, op, target, hardware, answer.before, answer.kernel)
-            for target in targets for hardware in ("any", *options.hardware)
+            for target in targets for hardware in ("any", *hardware_of(options, targets))
             for (problem, op), answer in zip(asked, probes.choose(target, hardware, options.strict, asked))]
 
 
 def build(options, processor, targets, kernels, folder, prefix, log):
     command = ["cmake", "-S", ROOT, "-B", folder / "library", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                f"-DBUILD_SHARED_LIBS={'ON' if options.shared else 'OFF'}", f"-DCONVGRAD_TARGETS={';'.join(targets)}",
-               f"-DCONVGRAD_HARDWARE={';'.join(options.hardware)}", f"-DCONVGRAD_KERNEL_FILTER=^({'|'.join(sorted(kernels))})$",
+               f"-DCONVGRAD_HARDWARE={';'.join(hardware_of(options, targets))}", f"-DCONVGRAD_KERNEL_FILTER=^({'|'.join(sorted(kernels))})$",
                f"-DCONVGRAD_GENERATOR={options.generator}", f"-DHalide_DIR={options.halide}/lib64/cmake/Halide",
                f"-DHalideHelpers_DIR={options.halide}/lib64/cmake/HalideHelpers", f"-DPython3_EXECUTABLE={sys.executable}",
                f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DCMAKE_INSTALL_LIBDIR=lib"]
     if platform.machine() != processor:
+        expect(PROCESSORS[processor].toolchain, f"kernels for {processor} are built on {processor} only")
         command.append(f"-DCMAKE_TOOLCHAIN_FILE={ROOT / 'build_tools/cmake' / PROCESSORS[processor].toolchain}")
     run(command, log, "configuring the library")
     run(["cmake", "--build", folder / "library", "--target", "convgrad", "-j", options.jobs], log, "building the library")
@@ -113,7 +119,7 @@ def write_manifest(options, processor, targets, chosen, sizes, prefix):
     used_for = collections.Counter(c.kernel for c in chosen if c.kernel)
     library = next(prefix.glob("lib/libconvgrad.*"))
     manifest = {
-        "convgrad": version(), "processor": processor, "targets": targets, "hardware": options.hardware,
+        "convgrad": version(), "processor": processor, "targets": targets, "hardware": hardware_of(options, targets),
         "strict": options.strict, "library": {"file": str(library.relative_to(prefix)), "bytes": library.stat().st_size},
         # A kernel without problems is a generic one, for what is not listed here.
         "kernels": [{"name": name, "object_bytes": size, "problems": used_for[name]} for name, size in sizes.items()],
@@ -121,10 +127,10 @@ def write_manifest(options, processor, targets, chosen, sizes, prefix):
                       "filter_hwio": c.problem.filter, "strides": c.problem.strides, "dilations": c.problem.dilations,
                       "groups": c.problem.groups, "padding": c.problem.padding, "rows_and_columns_before": c.before, "target": c.target, "hardware": c.hardware,
                       "kernel": c.kernel} for c in chosen]}
-    path = prefix / "share/convgrad/manifest.json"
+    path = prefix / MANIFEST
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(manifest, indent=1) + "\n")
-    return manifest, path
+    return manifest
 
 
 def generate(options, problems, processor, targets):
@@ -133,15 +139,22 @@ def generate(options, problems, processor, targets):
     folder.mkdir(parents=True, exist_ok=True)
     log.write_text("")
     prefix = (options.output / processor).resolve()
+    expect(not prefix.exists() or (prefix / MANIFEST).exists() or not any(prefix.iterdir()),
+           f"{prefix} holds something else than an earlier package: --output names another folder, or remove it")
     print(f"{processor}: which kernels {len(problems)} problems need on {', '.join(targets)}", flush=True)
     chosen = choices(options, problems, processor, targets, folder, log)
     kernels = {choice.kernel for choice in chosen if choice.kernel}
     print(f"{processor}: building {len(kernels)} kernels and the generic ones (log: {log})", flush=True)
-    shutil.rmtree(prefix, ignore_errors=True)
-    sizes = build(options, processor, targets, kernels, folder, prefix, log)
+    # An earlier package goes once the new one is there.
+    made = folder / "package"
+    shutil.rmtree(made, ignore_errors=True)
+    sizes = build(options, processor, targets, kernels, folder, made, log)
     expect(kernels <= sizes.keys(), f"the library lacks {', '.join(sorted(kernels - sizes.keys()))}")
-    manifest, path = write_manifest(options, processor, targets, chosen, sizes, prefix)
-    return prefix, manifest, path
+    manifest = write_manifest(options, processor, targets, chosen, sizes, made)
+    shutil.rmtree(prefix, ignore_errors=True)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(made, prefix)
+    return prefix, manifest, prefix / MANIFEST
 
 
 def main():

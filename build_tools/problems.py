@@ -59,14 +59,18 @@ LAYER_KEYS = {"name", "input_hwc", "filter_hwio", "output_hwc", "strides", "dila
               "note"}
 
 
-def problem_of_layer(layer, batch, where):
+def problem_of_layer(layer, forced_batch, batch, where):
     expect(isinstance(layer, dict), where, "expected an object")
     unknown = layer.keys() - LAYER_KEYS
     expect(not unknown, where, f"unknown key {', '.join(sorted(unknown))}; known are {', '.join(sorted(LAYER_KEYS))}")
     missing = {"input_hwc", "filter_hwio", "output_hwc", "padding"} - layer.keys()
     expect(not missing, where, f"missing {', '.join(sorted(missing))}")
-    (batch,) = sizes([layer.get("batch", batch)], 1, where, "batch")
+    (batch,) = sizes([forced_batch or layer.get("batch", batch)], 1, where, "batch")
     groups, count = (sizes([layer.get(key, 1)], 1, where, key, 1)[0] for key in ("groups", "count"))
+    channels = sizes(layer["input_hwc"], 3, where, "input_hwc")[2]
+    taken = sizes(layer["filter_hwio"], 4, where, "filter_hwio", 1)[2] * groups
+    expect(channels == taken, where, f"the filter's {taken // groups} channels in each of {groups} groups do not make the input's "
+           f"{channels}")
     return Problem(
         name=str(layer.get("name", where)), count=count, where=where, groups=groups,
         input=(batch, *sizes(layer["input_hwc"], 3, where, "input_hwc")),
@@ -91,7 +95,7 @@ def read_networks(path, text, batch, networks):
         expect(isinstance(entry, dict) and "layers" in entry, f"{path}, {network}", "expected an object with layers")
         for kind in ("layers", "grouped_layers"):
             for index, layer in enumerate(entry.get(kind, [])):
-                problems.append(problem_of_layer(layer, batch or entry.get("batch", 1), f"{path}, {network}.{kind}[{index}]"))
+                problems.append(problem_of_layer(layer, batch, entry.get("batch", 1), f"{path}, {network}.{kind}[{index}]"))
     return problems
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from tuner import hardware, report, rows
 from tuner.log import Log
 from tuner.measuring import Failed, Kernels, Measuring, times
-from tuner.search import Clock, Problem, Search
+from tuner.search import Clock, Problem, Search, Stop
 from tuner.space import Candidate, Space
 
 ROOT = kernel_rows.ROOT
@@ -53,6 +53,7 @@ def arguments():
     for name in ("--halide", "--build", "--generator", "--measure"):
         parser.add_argument(name, type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--schedules", type=pathlib.Path, default=ROOT / "schedules", help=argparse.SUPPRESS)
+    parser.add_argument("--trials", type=int, help=argparse.SUPPRESS)  # of each problem, at most
     parser.add_argument("--limit", type=float, default=60, help=argparse.SUPPRESS)  # seconds that a measurement may take
     parser.add_argument("--jobs", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -98,10 +99,12 @@ def first_line(*command):
 def about_this(options, target, log):
     """What goes into each record, and what limits know of the machine. A replay has both from its log."""
     if options.replay:
-        about = next((record for record in log.records.values() if record.get("kind") == "baseline"), None)
+        # Of the last run, if several went into the log.
+        about = ([None] + [record for record in log.records.values() if record.get("kind") == "baseline"])[-1]
         expect(about, f"--replay: {options.log} has no baseline")
-        device, versions = about["hardware"], about["versions"]
+        device, versions, search = about["hardware"], about["versions"], about["search"]
     else:
+        search = {"seconds": options.seconds, "seed": options.seed, "strict": options.strict}
         device = {"name": options.hardware, "cpu": list(options.cpu), **hardware.facts()}
         halide = (options.halide / "lib64/cmake/Halide/HalideConfigVersion.cmake").read_text()
         versions = {"compiler": first_line("c++", "--version"), "python": platform.python_version(),
@@ -109,7 +112,7 @@ def about_this(options, target, log):
                     "generator": hashlib.sha256(options.generator.read_bytes()).hexdigest()[:12]}
     facts = {"lanes": target.vector_bytes // 4, "registers": target.registers, "l1_bytes": device["l1_bytes"],
              "l2_bytes": device["l2_bytes"]}
-    return {"target": options.target, "hardware": device, "versions": versions}, facts
+    return {"target": options.target, "hardware": device, "versions": versions, "search": search}, facts
 
 
 def incumbent_of(kernel):
@@ -122,7 +125,8 @@ def logged_candidate(given):
 
 def logged_baselines(search, work):
     """As baselines(), of a log alone."""
-    known = {record["problem"]: record for record in search.log.records.values() if record.get("kind") == "baseline"}
+    known = {record["problem"]: record for record in search.log.records.values()
+             if record.get("kind") == "baseline" and record["versions"] == search.about["versions"]}
     result = []
     for problem, op in work:
         record = known.get(line_of(op, problem))
@@ -146,12 +150,16 @@ def baselines(options, search, tables, probes, work):
 
         def make(line=line, incumbent=incumbent, problem=problem, op=op):
             built = search.kernels.start(incumbent).result()
-            said = search.measuring.run(line, [built], options.seconds, 3)
+            said = search.measuring.run(line, [built], search.seconds_each, 3)
             return {"kind": "baseline", "problem": line, "name": problem.name, "candidate": incumbent._asdict(),
                     "seconds": times(said["kernels"][0]), "flops": said["flops"], "sizes": said["normalized"]}
 
         about = Problem(line, op, problem.name, problem.count)
-        record = search.logged(search.key("baseline", about, incumbent._asdict()), make)
+        try:
+            record = search.logged(search.key("baseline", about, incumbent._asdict()), make)
+        except Failed as error:
+            print(f"{problem.name} {op}: today's kernel gives no time, so it is left out ({error})")
+            continue
         about.sizes, about.flops = record["sizes"], record["flops"]
         result.append((about, incumbent, record["seconds"]["median"]))
     return result
@@ -167,6 +175,16 @@ def nearest(space, problem, outcomes):
             and o.best.candidate.stride == space.stride]
     same.sort(key=lambda o: distance(o.problem.sizes, problem.sizes))
     return [o.best.candidate for o in same[:NEAREST]]
+
+
+def tuned_before(path, problem, incumbent):
+    """The kernel that the file of this hardware has for the problem."""
+    return [Candidate(row["op"], row["algorithm"], incumbent.filter, incumbent.stride, row["params"]) for row in rows.read(path)[0]
+            if row.get("provenance", {}).get("problem") == problem.line]
+
+
+def rows_path(options):
+    return options.schedules / options.target / f"{options.hardware}.json"
 
 
 def adapted(space, candidate):
@@ -207,34 +225,36 @@ def tune(options, console):
         status.update(f"{problem.name} {problem.op.removeprefix('conv2d_')}: {len(trials)} tried, the last {said}, the best "
                       f"{1 / best.ratio:.2f}x of today's, {minutes(max(0, clock.left()))} left")
 
-    search = Search(log, kernels, measuring, about, options.seed, options.strict, options.seconds, clock, watch)
+    search = Search(log, kernels, measuring, about, clock, options.trials, watch)
     if search.log.torn:
         console.print(f"{options.log}: passed over {search.log.torn} torn line(s)")
     outcomes = []
     with console.status("what convgrad takes today ...") as status:
-        known = logged_baselines(search, work) if options.replay else baselines(options, search, tables, probes, work)
-        spent_now = sum(problem.count * seconds for problem, _, seconds in known)
         try:
+            known = logged_baselines(search, work) if options.replay else baselines(options, search, tables, probes, work)
+            spent_now = sum(problem.count * seconds for problem, _, seconds in known)
             for index, (problem, incumbent, seconds) in enumerate(known):
                 fields = problem.line.split()
                 space = Space(problem.op, tuple(map(int, fields[5:7])), tuple(map(int, fields[9:11])), problem.sizes, facts,
-                              options.strict)
+                              about["search"]["strict"])
 
                 def starts(space=space, problem=problem, incumbent=incumbent):
-                    found = [incumbent] if incumbent.algorithm in space.algorithms else []
-                    found += nearest(space, problem, outcomes)
-                    return {"kind": "starts", "problem": problem.line, "candidates": [adapted(space, c)._asdict() for c in found]}
+                    found = [incumbent, *tuned_before(rows_path(options), problem, incumbent), *nearest(space, problem, outcomes)]
+                    return {"kind": "starts", "problem": problem.line, "candidates": [
+                        adapted(space, candidate)._asdict() for candidate in found if candidate.algorithm in space.algorithms]}
 
                 # In the log, since which shapes were tuned before may be another matter in a replay.
-                begin = search.logged(search.key("starts", problem), starts)["candidates"]
+                begin = search.logged(search.key_of_search("starts", problem), starts)["candidates"]
                 # By the time that layers take, and half of it alike: small ones are searched too.
                 share = 0.5 * problem.count * seconds / spent_now + 0.5 / len(known)
                 outcome = search.run(problem, space, incumbent, list(map(logged_candidate, begin)), options.budget * share)
                 outcomes.append(outcome)
                 console.print(summary_line(outcome, index + 1, len(known)), highlight=False)
+        except Stop:
+            console.print("the log ends here: its run was cut off")
         except KeyboardInterrupt:
             console.print("interrupted: what there is goes into the rows; --resume goes on")
-    return outcomes
+    return outcomes, about
 
 
 def summary_line(outcome, number, of):
@@ -252,14 +272,18 @@ def main():
     console = Console()
     try:
         options = arguments()
-        outcomes = tune(options, console)
+        outcomes, about = tune(options, console)
         if options.report:
             for path in report.draw(outcomes, options.report):
                 console.print(f"written: {path}")
-        if not options.dry_run and outcomes:
-            path = options.schedules / options.target / f"{options.hardware}.json"
+        # No row can say that it is for strict contexts alone.
+        if outcomes and not options.dry_run and not about["search"]["strict"]:
+            path = rows_path(options)
+            cpu = tuple(about["hardware"]["cpu"])
+            there = rows.read(path)[1]
+            expect(there in (None, cpu), f"{path} is of the CPU {there}, what was searched ran on {cpu}: --hardware names another")
             path.parent.mkdir(parents=True, exist_ok=True)
-            new, kept = rows.write(path, outcomes, options.cpu)
+            new, kept = rows.write(path, outcomes, cpu)
             console.print(f"{path}: {new} rows, and {kept} of before" if new + kept else "no row: today's kernels stay")
     except (ToolError, Failed, problem_files.ProblemError, kernel_rows.RowError) as error:
         sys.exit(f"tune: {error}")

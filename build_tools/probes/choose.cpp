@@ -3,11 +3,11 @@
 // Which kernel convgrad takes for a problem, for build_tools/generate and build_tools/tune. Reads problems, one a line:
 //   OP  N H W C  R S CF K  SH SW  DH DW  SAME|VALID|TOP,BOTTOM,LEFT,RIGHT
 // with the op's name, the sizes of input and filter, strides, dilations and padding, and prints for each
-//   P Q TOP LEFT KERNEL  the output's height and width, the rows and columns of zeros before the input, and the kernel
-//   that
-//                        convgrad takes on a machine of that target whose hardware has that name ("any": of no name);
-//                        "-": nothing is to be computed
-//   ! TEXT               what is wrong with the problem
+//   P Q TOP LEFT KERNEL
+//     the output's height and width, the rows and columns of zeros before the input, and the kernel that convgrad takes
+//     on a machine of that target whose hardware has that name ("any": of no name); "-": nothing is to be computed
+//   ! TEXT
+//     what is wrong with the problem
 // STRICT is 1 for a strict context, else 0.
 #include <cstring>
 #include <iostream>

@@ -6,9 +6,9 @@
 // and any number of further kernels: a shared library that holds the kernel's object, and what the runtime's table says
 // of it. Each kernel is first checked, at some elements, against plain sums in double; then they are timed in turns, so
 // much time for each in so many rounds. Prints one line of JSON:
-//   {"flops", "peak_gflops", "normalized": sizes as rows compare them, "kernels": [{"name", "error": of the largest
-//   value,
-//    "seconds": one a run} or {"name", "refused": why} or {"name", "wrong": the error}]}
+//   {"flops", "peak_gflops", "normalized": sizes as rows compare them, "kernels": [...]}
+// with {"name", "error": of the largest value, "seconds": one a run} for each kernel, or {"name", "refused": why}, or
+// {"name", "wrong": the error}.
 // Exit status 2: the problem or an argument is not as it should be.
 #include <dlfcn.h>
 

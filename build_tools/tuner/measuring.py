@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import json
 import os
-import pathlib
 import re
 import statistics
 import subprocess
@@ -47,11 +46,16 @@ class Kernels:
         library = self.folder / f"{kernel.name}.so"
         scratch = self.folder / f"{kernel.name}.scratch.inc"
         if not (library.exists() and scratch.exists()):
+            # Under names of this process, then moved: a run that is killed, or another one, never finds half a file.
+            mine = self.folder / f"{os.getpid()}"
+            mine.mkdir(exist_ok=True)
             halide_target = f"{kernel.target.halide_target}-no_runtime-user_context-no_bounds_query"
             self.call([self.generator, "-g", kernel.generator, "-n", kernel.name, "-f", f"convgrad_kernel_{kernel.name}",
-                       "-e", "object", "-o", self.folder, f"target={halide_target}", f"scratch_file={scratch}",
-                       f"launch_file={self.folder / kernel.name}.launches", *kernel.generator_params()])
-            self.call(["c++", "-shared", "-o", library, self.folder / f"{kernel.name}.o"])
+                       "-e", "object", "-o", mine, f"target={halide_target}", f"scratch_file={mine / scratch.name}",
+                       f"launch_file={mine / kernel.name}.launches", *kernel.generator_params()])
+            self.call(["c++", "-shared", "-o", mine / library.name, mine / f"{kernel.name}.o"])
+            for path in (scratch, library):
+                os.replace(mine / path.name, path)
         text = scratch.read_text()
         return kernel, library, int(re.search(r", (\d+)\)", text)[1])
 
@@ -133,9 +137,3 @@ class Measuring:
 def times(kernel):
     seconds = kernel["seconds"]
     return {"best": min(seconds), "median": statistics.median(seconds), "runs": len(seconds)}
-
-
-def folder_of(path):
-    path = pathlib.Path(path)
-    path.mkdir(parents=True, exist_ok=True)
-    return path

@@ -8,22 +8,30 @@ LEAST_GAIN = 0.01
 SIZES = ("in_height", "in_width", "in_channels", "out_height", "out_width", "out_channels")
 
 
-def conditions(sizes):
+def conditions(outcome, outcomes):
     """Problems that a tuned row is preferred for: these channels, and images of about this size (a 1x1 filter's are one
-    row of all pixels, whose number goes with the batch)."""
+    row of all pixels, whose number goes with the batch), but not those that are nearer to another searched problem."""
+    sizes, candidate = outcome.problem.sizes, outcome.incumbent
+    alike = [o.problem.sizes for o in outcomes if o.op == outcome.op and o.incumbent.filter == candidate.filter
+             and o.incumbent.stride == candidate.stride
+             and all(o.problem.sizes[name] == sizes[name] for name in SIZES if name.endswith("channels"))]
     when = {}
     for name in SIZES:
-        exact = name.endswith("channels")
-        when[f"min_{name}"] = sizes[name] if exact else max(1, sizes[name] * 2 // 3)
-        when[f"max_{name}"] = sizes[name] if exact else sizes[name] * 3 // 2
+        size, least, most = sizes[name], sizes[name], sizes[name]
+        if not name.endswith("channels"):
+            least, most = max(1, size * 2 // 3), size * 3 // 2
+            for other in (o[name] for o in alike if o[name] != size):
+                middle = (size + other) // 2
+                least, most = (max(least, middle + 1), most) if other < size else (least, min(most, middle))
+        when[f"min_{name}"], when[f"max_{name}"] = least, most
     when["max_groups"] = when["min_groups"] = sizes["groups"]
     return when
 
 
-def tuned_row(outcome):
+def tuned_row(outcome, outcomes):
     duel, trials = outcome.duel, sorted(outcome.trials, key=lambda trial: trial.ratio)
     runner_up = next((t.candidate for t in trials if t.candidate != outcome.best.candidate), None)
-    return {**row_of(outcome.best.candidate), "when": conditions(outcome.problem.sizes), "provenance": {
+    return {**row_of(outcome.best.candidate), "when": conditions(outcome, outcomes), "provenance": {
         "problem": outcome.problem.line, "name": outcome.problem.name, "device": duel["hardware"], "date": duel["date"][:10],
         "versions": duel["versions"], "gflops": round(duel["gflops"], 1),
         "percent_of_peak": round(100 * duel["gflops"] / duel["peak_gflops"]) if duel["peak_gflops"] else None,
@@ -37,14 +45,20 @@ def is_win(outcome):
     return bool(outcome.duel) and "error" not in outcome.duel and outcome.duel["high"] < 1 - LEAST_GAIN
 
 
+def read(path):
+    """The file's rows and its CPU (vendor, family, model); none and None where there is no file."""
+    if not path.exists():
+        return [], None
+    data = json.loads(path.read_text())
+    return data["rows"], tuple(data["hardware"][name] for name in ("vendor", "family", "model"))
+
+
 def write(path, outcomes, cpu):
-    """Rows of new winners, then those of the file for problems that were not searched now; how many of both. Without any
-    there is no file."""
-    rows = [tuned_row(outcome) for outcome in outcomes if is_win(outcome)]
-    searched = {outcome.problem.line for outcome in outcomes}
-    kept = []
-    if path.exists():
-        kept = [row for row in json.loads(path.read_text())["rows"] if row.get("provenance", {}).get("problem") not in searched]
+    """Rows of new winners, then those of the file that they do not replace; how many of both. Without any there is no
+    file."""
+    rows = [tuned_row(outcome, outcomes) for outcome in outcomes if is_win(outcome)]
+    replaced = {row["provenance"]["problem"] for row in rows}
+    kept = [row for row in read(path)[0] if row.get("provenance", {}).get("problem") not in replaced]
     if not rows + kept:
         return 0, 0
     vendor, family, model = cpu

@@ -50,16 +50,20 @@ class Problem:
 
 
 class Search:
-    """`kernels` and `measuring` are None in a replay. `about` tells target, hardware and versions for the records."""
+    """`kernels` and `measuring` are None in a replay. `about` tells target, hardware, versions and how is searched, for the
+    records. `most_trials` of a problem; None: as many as its time allows."""
 
-    def __init__(self, log, kernels, measuring, about, seed, strict, seconds_each, clock, watch=lambda **news: None):
+    def __init__(self, log, kernels, measuring, about, clock, most_trials=None, watch=lambda **news: None):
         self.log, self.kernels, self.measuring, self.about = log, kernels, measuring, about
-        self.seed, self.strict, self.seconds_each, self.clock, self.watch = seed, strict, seconds_each, clock, watch
+        self.seconds_each, self.clock, self.most_trials, self.watch = about["search"]["seconds"], clock, most_trials, watch
 
     def key(self, kind, problem, *rest):
         about = self.about
         return key_of(kind, about["target"], about["hardware"]["name"], about["versions"]["generator"], self.seconds_each,
                       problem.line, *rest)
+
+    def key_of_search(self, kind, problem):
+        return self.key(kind, problem, self.about["search"])
 
     def logged(self, key, make):
         """The record of this key, made now if there is none."""
@@ -111,12 +115,16 @@ class Search:
 
     def run(self, problem, space, incumbent, starts, seconds):
         """The best kernel for a problem, by the incumbent's time. `starts` are tried first."""
-        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=self.seed, n_startup_trials=12))
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=self.about["search"]["seed"], n_startup_trials=12))
         for candidate in starts:
             study.enqueue_trial(space.suggestions(candidate), skip_if_exists=True)
         begun = time.monotonic()
-        seen, trials, dull, ended = {}, [], 0, self.log.get(self.key("end", problem))
+        seen, trials, dull, ended = {}, [], 0, self.log.get(self.key_of_search("end", problem))
+        if self.measuring is not None and ended and ended["seconds"] < seconds:
+            ended = None  # there is more time now
         while dull < MOST_DULL:
+            if self.most_trials and len(trials) >= self.most_trials:
+                break
             if ended and len(trials) >= ended["trials"]:
                 break
             if trials and not ended and self.measuring is not None and (time.monotonic() - begun > seconds or self.clock.left() < 0):
@@ -158,5 +166,6 @@ class Search:
             except Stop:
                 duel = None
         if self.measuring is not None and not ended:  # a replay ends here too
-            self.log.append({"key": self.key("end", problem), "kind": "end", "problem": problem.line, "trials": len(trials)})
+            self.log.append({"key": self.key_of_search("end", problem), "kind": "end", "problem": problem.line, "trials": len(trials),
+                             "seconds": seconds})
         return Outcome(problem, problem.op, incumbent, best, duel, trials)

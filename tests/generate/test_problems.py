@@ -31,7 +31,7 @@ def test_explicit_padding_and_a_layers_own_batch(tmp_path):
     first, second = read_problems(path)
     assert first.padding == (3, 2, 1, 0)
     assert (first.input[0], second.input[0]) == (2, 7)
-    assert read_problems(path, 5)[0].input[0] == 5
+    assert [problem.input[0] for problem in read_problems(path, 5)] == [5, 5]
 
 
 @pytest.mark.parametrize("change, text", [
@@ -40,6 +40,7 @@ def test_explicit_padding_and_a_layers_own_batch(tmp_path):
     ({"filter_hwio": [3, 3, 0, 4]}, "filter_hwio is [3, 3, 0, 4], expected 4 integers from 1 on"),
     ({"strides": [1, True]}, "strides is [1, true], expected 2 integers from 1 on"),
     ({"stride": [1, 1]}, "unknown key stride; known are"),
+    ({"filter_hwio": [3, 3, 1, 4]}, "the filter's 1 channels in each of 1 groups do not make the input's 3"),
 ])
 def test_a_mistake_in_a_layer(tmp_path, change, text):
     path = written(tmp_path, {"net": {"layers": [{**LAYER, **change}]}})
