@@ -18,6 +18,24 @@ def expect(condition, message):
         raise ToolError(message)
 
 
+# A processor: its name in Halide's targets, and CMake's toolchain where this machine is another.
+Processor = collections.namedtuple("Processor", "halide toolchain")
+PROCESSORS = {"x86_64": Processor("x86-64", None), "aarch64": Processor("arm-64", "aarch64-linux-gnu.cmake")}
+
+
+def target_names():
+    return sorted(path.parent.name for path in (kernel_rows.ROOT / "schedules").glob("*/target.json"))
+
+
+def some_of(text, known, option):
+    """The values of an option that takes some of `known`, separated by commas."""
+    values = [value for value in text.split(",") if value]
+    expect(values, f"{option} is empty, expected some of {', '.join(known)}")
+    for value in values:
+        expect(value in known, f"{option} has {value!r}, expected some of {', '.join(known)}")
+    return list(dict.fromkeys(values))
+
+
 def run(command, log, what):
     """Runs a command, its output in `log`; its last lines are shown where it fails."""
     log.parent.mkdir(parents=True, exist_ok=True)

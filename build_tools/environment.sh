@@ -2,6 +2,7 @@
 #   need_packages PACKAGE...   Debian packages that the command needs; installs them with apt-get as root
 #   need_tools                 CMake, Ninja and Halide of requirements.txt in build/env
 #   configure PRESET [ARG...]  runs CMake
+#   need_generator             the executable that compiles kernels: CONVGRAD_GENERATOR
 #   need_arm                   what cross-compiles for 64-bit ARM and runs that; false on a machine that is ARM itself
 # After need_tools HALIDE_ROOT and JOBS are set.
 
@@ -60,9 +61,21 @@ need_arm() {
 }
 
 # The generator that the release build has made, or makes.
-configure_arm() {
+build_generator() {
   cmake --build "$BUILD/release" --target convgrad_generator -j "$JOBS" >"$BUILD/generator.log" ||
     die "the generator could not be built (see $BUILD/generator.log)"
+}
+
+# Sets CONVGRAD_GENERATOR, unless it names a generator that is there already.
+need_generator() {
+  [ -z "${CONVGRAD_GENERATOR:-}" ] || return 0
+  configure release >/dev/null
+  build_generator
+  CONVGRAD_GENERATOR=$BUILD/release/generators/convgrad_generator
+}
+
+configure_arm() {
+  build_generator
   configure aarch64-linux -DCONVGRAD_GENERATOR="$BUILD/release/generators/convgrad_generator" "$@"
 }
 

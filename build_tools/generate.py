@@ -11,22 +11,12 @@ import sys
 
 import kernel_rows
 import problems as problem_files
-from ask_convgrad import Probes, ToolError, expect, run
+from ask_convgrad import PROCESSORS, Probes, ToolError, expect, run, some_of, target_names
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OPS = tuple(kernel_rows.FAMILY_OF_OP)
 MANIFEST = "share/convgrad/manifest.json"
-# A processor: its name in Halide's targets, and CMake's toolchain where this machine is another.
-Processor = collections.namedtuple("Processor", "halide toolchain")
-PROCESSORS = {"x86_64": Processor("x86-64", None), "aarch64": Processor("arm-64", "aarch64-linux-gnu.cmake")}
-
-
-def one_of(text, known, option):
-    values = [value for value in text.split(",") if value]
-    expect(values, f"{option} is empty, expected some of {', '.join(known)}")
-    for value in values:
-        expect(value in known, f"{option} has {value!r}, expected some of {', '.join(known)}")
-    return list(dict.fromkeys(values))
+Choice = collections.namedtuple("Choice", "problem op target hardware before kernel")
 
 
 def arguments():
@@ -48,10 +38,9 @@ def arguments():
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     expect(options.batch is None or options.batch > 0, f"--batch is {options.batch}, expected an integer above 0")
-    targets = sorted(path.parent.name for path in (ROOT / "schedules").glob("*/target.json"))
-    options.targets = one_of(options.targets, targets, "--targets")
-    options.ops = one_of(options.ops, OPS, "--ops")
-    options.dtypes = one_of(options.dtypes, tuple(kernel_rows.DTYPES), "--dtypes")
+    options.targets = some_of(options.targets, target_names(), "--targets")
+    options.ops = some_of(options.ops, OPS, "--ops")
+    options.dtypes = some_of(options.dtypes, tuple(kernel_rows.DTYPES), "--dtypes")
     options.hardware = [name for name in options.hardware.split(",") if name]
     return options
 
@@ -76,26 +65,23 @@ def targets_by_processor(targets):
     return result
 
 
-Choice = collections.namedtuple("Choice", "problem op target hardware before kernel")
-
-
 def hardware_of(options, targets):
     return [name for name in options.hardware if any((ROOT / "schedules" / t / f"{name}.json").exists() for t in targets)]
 
 
-def choices(options, problems, processor, targets, folder, log):
+def choices(options, problems, processor, targets, hardware, folder, log):
     """What convgrad takes for each problem, asked of its own code with the tables of these targets."""
-    probes = Probes(folder, PROCESSORS[processor].halide, targets, hardware_of(options, targets), options.halide, options.jobs, log)
+    probes = Probes(folder, PROCESSORS[processor].halide, targets, hardware, options.halide, options.jobs, log)
     asked = [(problem, op) for problem in problems for op in options.ops]
-    return [Choice(problem, op, target, hardware, answer.before, answer.kernel)
-            for target in targets for hardware in ("any", *hardware_of(options, targets))
-            for (problem, op), answer in zip(asked, probes.choose(target, hardware, options.strict, asked))]
+    return [Choice(problem, op, target, machine, answer.before, answer.kernel)
+            for target in targets for machine in ("any", *hardware)
+            for (problem, op), answer in zip(asked, probes.choose(target, machine, options.strict, asked))]
 
 
-def build(options, processor, targets, kernels, folder, prefix, log):
+def build(options, processor, targets, hardware, kernels, folder, prefix, log):
     command = ["cmake", "-S", ROOT, "-B", folder / "library", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                f"-DBUILD_SHARED_LIBS={'ON' if options.shared else 'OFF'}", f"-DCONVGRAD_TARGETS={';'.join(targets)}",
-               f"-DCONVGRAD_HARDWARE={';'.join(hardware_of(options, targets))}", f"-DCONVGRAD_KERNEL_FILTER=^({'|'.join(sorted(kernels))})$",
+               f"-DCONVGRAD_HARDWARE={';'.join(hardware)}", f"-DCONVGRAD_KERNEL_FILTER=^({'|'.join(sorted(kernels))})$",
                f"-DCONVGRAD_GENERATOR={options.generator}", f"-DHalide_DIR={options.halide}/lib64/cmake/Halide",
                f"-DHalideHelpers_DIR={options.halide}/lib64/cmake/HalideHelpers", f"-DPython3_EXECUTABLE={sys.executable}",
                f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DCMAKE_INSTALL_LIBDIR=lib"]
@@ -115,18 +101,18 @@ def version():
     return ".".join(re.findall(r"^#define CONVGRAD_VERSION_\w+ (\d+)", header, re.M))
 
 
-def write_manifest(options, processor, targets, chosen, sizes, prefix):
+def write_manifest(options, processor, targets, hardware, chosen, sizes, prefix):
     used_for = collections.Counter(c.kernel for c in chosen if c.kernel)
     library = next(prefix.glob("lib/libconvgrad.*"))
     manifest = {
-        "convgrad": version(), "processor": processor, "targets": targets, "hardware": hardware_of(options, targets),
+        "convgrad": version(), "processor": processor, "targets": targets, "hardware": hardware,
         "strict": options.strict, "library": {"file": str(library.relative_to(prefix)), "bytes": library.stat().st_size},
         # A kernel without problems is a generic one, for what is not listed here.
         "kernels": [{"name": name, "object_bytes": size, "problems": used_for[name]} for name, size in sizes.items()],
         "problems": [{"name": c.problem.name, "op": c.op, "batch": c.problem.input[0], "input_hwc": c.problem.input[1:],
                       "filter_hwio": c.problem.filter, "strides": c.problem.strides, "dilations": c.problem.dilations,
-                      "groups": c.problem.groups, "padding": c.problem.padding, "rows_and_columns_before": c.before, "target": c.target, "hardware": c.hardware,
-                      "kernel": c.kernel} for c in chosen]}
+                      "groups": c.problem.groups, "padding": c.problem.padding, "rows_and_columns_before": c.before,
+                      "target": c.target, "hardware": c.hardware, "kernel": c.kernel} for c in chosen]}
     path = prefix / MANIFEST
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(manifest, indent=1) + "\n")
@@ -136,21 +122,22 @@ def write_manifest(options, processor, targets, chosen, sizes, prefix):
 def generate(options, problems, processor, targets):
     folder = options.build / processor
     log = folder / "log.txt"
+    hardware = hardware_of(options, targets)
     folder.mkdir(parents=True, exist_ok=True)
     log.write_text("")
     prefix = (options.output / processor).resolve()
     expect(not prefix.exists() or (prefix / MANIFEST).exists() or not any(prefix.iterdir()),
            f"{prefix} holds something else than an earlier package: --output names another folder, or remove it")
     print(f"{processor}: which kernels {len(problems)} problems need on {', '.join(targets)}", flush=True)
-    chosen = choices(options, problems, processor, targets, folder, log)
+    chosen = choices(options, problems, processor, targets, hardware, folder, log)
     kernels = {choice.kernel for choice in chosen if choice.kernel}
     print(f"{processor}: building {len(kernels)} kernels and the generic ones (log: {log})", flush=True)
     # An earlier package goes once the new one is there.
     made = folder / "package"
     shutil.rmtree(made, ignore_errors=True)
-    sizes = build(options, processor, targets, kernels, folder, made, log)
+    sizes = build(options, processor, targets, hardware, kernels, folder, made, log)
     expect(kernels <= sizes.keys(), f"the library lacks {', '.join(sorted(kernels - sizes.keys()))}")
-    manifest = write_manifest(options, processor, targets, chosen, sizes, made)
+    manifest = write_manifest(options, processor, targets, hardware, chosen, sizes, made)
     shutil.rmtree(prefix, ignore_errors=True)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(made, prefix)

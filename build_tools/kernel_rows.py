@@ -32,6 +32,8 @@ WHEN_KEYS = {
 } | {"multiple_in_channels", "multiple_out_channels"}
 ROW_KEYS = {"op", "dtype", "algorithm", "variant", "accepts", "params", "when", "comment", "provenance"}
 GPU_MAX_BLOCK = 32
+# user_context: threads and scratch are the call's own. no_bounds_query: nobody asks, and it halves the checks.
+KERNEL_FEATURES = "no_runtime-user_context-no_bounds_query"
 
 
 class RowError(Exception):
@@ -150,8 +152,8 @@ class Kernel:
         self.params = self.checked_params(row.get("params", {}), self.family, where, known_params)
         on_cpu_direct = target.device == "cpu" and self.algorithm == "direct"
         expect(not self.params.get("one_panel") or on_cpu_direct, where, "params.one_panel is for direct kernels on a CPU")
-        expect(not self.params.get("along_reduction") or (op == "conv2d_backprop_input" and self.params["one_panel"]), where,
-               "params.along_reduction is for conv2d_backprop_input with one_panel")
+        expect(not self.params.get("along_reduction") or op == "conv2d_backprop_input", where,
+               "params.along_reduction is for conv2d_backprop_input")
         self.lanes = target.vector_bytes // DTYPE_BYTES[self.dtype]
         if target.device != "cpu":
             self.check_gpu_params(FAMILY_OF_OP[op], where)
@@ -212,6 +214,9 @@ class Kernel:
         """Channels of the result in a tile of the filter that a kernel packs whole; else 0."""
         whole = self.params.get("one_panel") and not self.params["along_reduction"]
         return self.params["tile_vectors"] * self.lanes if whole else 0
+
+    def halide_target(self):
+        return f"{self.target.halide_target}-{KERNEL_FEATURES}"
 
     def definition(self):
         return (self.algorithm, self.filter, self.stride, tuple(self.params.items()))
@@ -299,7 +304,7 @@ def write_tables(tables, targets, output):
     lines = [f"set(CONVGRAD_KERNELS {' '.join(tables.kernels)})",
              f"set(CONVGRAD_DEVICES {' '.join(sorted({DEVICES[t.device] for t in targets}))})"]
     for k in tables.kernels.values():
-        lines += [f"set({k.name}_GENERATOR {k.generator})", f"set({k.name}_HALIDE_TARGET {k.target.halide_target})",
+        lines += [f"set({k.name}_GENERATOR {k.generator})", f"set({k.name}_HALIDE_TARGET {k.halide_target()})",
                   f"set({k.name}_PARAMS {' '.join(k.generator_params())})"]
     files = sorted({str(p) for t in targets for p in [t.folder / "target.json", *t.rows_folder.glob("*.json")]})
     lines.append("set(CONVGRAD_ROW_FILES " + " ".join(f'"{f}"' for f in files) + ")")

@@ -11,7 +11,7 @@ import sys
 
 import kernel_rows
 import problems as problem_files
-from ask_convgrad import Probes, ToolError, expect, line_of
+from ask_convgrad import PROCESSORS, Probes, ToolError, expect, line_of, some_of, target_names
 from rich.console import Console
 from tuner import hardware, report, rows
 from tuner.log import Log
@@ -59,11 +59,8 @@ def arguments():
     options = parser.parse_args()
     expect(options.batch is None or options.batch > 0, f"--batch is {options.batch}, expected an integer above 0")
     expect(options.seconds > 0, f"--seconds is {options.seconds}, expected a number above 0")
-    targets = sorted(path.parent.name for path in (ROOT / "schedules").glob("*/target.json"))
-    expect(options.target in targets, f"--target is {options.target!r}, expected one of {', '.join(targets)}")
-    options.ops = [op for op in options.ops.split(",") if op]
-    for op in options.ops:
-        expect(op in OPS, f"--ops has {op!r}, expected some of {', '.join(OPS)}")
+    expect(options.target in target_names(), f"--target is {options.target!r}, expected one of {', '.join(target_names())}")
+    options.ops = some_of(options.ops, OPS, "--ops")
     options.budget = seconds_of(options.budget)
     try:
         options.layers = re.compile(options.layers)
@@ -171,7 +168,7 @@ def distance(a, b):
 
 def nearest(space, problem, outcomes):
     """The best of the searches before on the most similar shapes."""
-    same = [o for o in outcomes if o.op == problem.op and o.best and o.best.candidate.filter == space.filter
+    same = [o for o in outcomes if o.problem.op == problem.op and o.best and o.best.candidate.filter == space.filter
             and o.best.candidate.stride == space.stride]
     same.sort(key=lambda o: distance(o.problem.sizes, problem.sizes))
     return [o.best.candidate for o in same[:NEAREST]]
@@ -196,7 +193,8 @@ def minutes(seconds):
 
 
 def tune(options, console):
-    processor = {"x86_64": "x86-64", "aarch64": "arm-64"}.get(platform.machine())
+    expect(platform.machine() in PROCESSORS, f"there are no kernels for {platform.machine()}")
+    processor = PROCESSORS[platform.machine()].halide
     target = kernel_rows.Target(options.target, [ROOT / "schedules"], processor, "linux")
     expect(target.device == "cpu", f"--target is {options.target!r}: the tuner measures CPUs")
     expect(target.registers, f"{options.target}'s target.json does not say how many registers it has")
@@ -258,7 +256,7 @@ def tune(options, console):
 
 
 def summary_line(outcome, number, of):
-    name = f"[{number}/{of}] {outcome.problem.name} {outcome.op.removeprefix('conv2d_')}"
+    name = f"[{number}/{of}] {outcome.problem.name} {outcome.problem.op.removeprefix('conv2d_')}"
     failed = sum(1 for t in outcome.trials if not math.isfinite(t.ratio))
     text = f"{name}: {len(outcome.trials)} tried, {failed} failed"
     if rows.is_win(outcome):

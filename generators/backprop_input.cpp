@@ -67,7 +67,7 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
         on_gpu() ? schedule_zeros_on_gpu(*phase.output) : schedule_zeros_on_cpu(*phase.output, lanes());
       }
     }
-    finish_schedule(whole_filter() ? "filter_panel" : "");
+    finish_schedule(whole_filter() ? FilterPanel::kName : "");
   }
 
  private:

@@ -68,7 +68,7 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
     } else {
       schedule_image_on_cpu(stages, params);
     }
-    finish_schedule(whole_filter() ? "filter_panel" : "");
+    finish_schedule(whole_filter() ? FilterPanel::kName : "");
   }
 
  private:

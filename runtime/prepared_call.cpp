@@ -120,11 +120,17 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
     }
     if (call->kernel != nullptr && !offsets_fit_int32(*call, &reason)) call->kernel = nullptr;
     if (call->kernel == nullptr) return fail(CONVGRAD_UNSUPPORTED, "%s: %s", op.info.name, reason.c_str());
-    call->fill = call->normalized.fill || leaves_gaps(*call->kernel, call->normalized);
-    call->parts = reduction_parts(*call->kernel, call->normalized);
+    bind_kernel(*call->kernel, call);
   }
   if (settings.verbose) print_choice(*call);
   return CONVGRAD_OK;
+}
+
+void bind_kernel(const Kernel &kernel, PreparedCall *call) {
+  call->kernel = &kernel;
+  call->fill = call->normalized.fill || leaves_gaps(kernel, call->normalized);
+  call->parts = reduction_parts(kernel, call->normalized);
+  call->packed_filter = static_cast<size_t>(packed_filter_bytes(kernel, call->normalized));
 }
 
 size_t workspace_size(const PreparedCall &call) {
@@ -135,8 +141,7 @@ size_t workspace_size(const PreparedCall &call) {
       __builtin_mul_overflow(slot_size(*call.kernel), static_cast<size_t>(call.settings.parallel.num_threads),
                              &slots) ||
       __builtin_mul_overflow(partial_bytes(call.normalized), static_cast<size_t>(call.parts.count - 1), &partials) ||
-      __builtin_add_overflow(slots, partials, &bytes) ||
-      __builtin_add_overflow(bytes, static_cast<size_t>(packed_filter_bytes(*call.kernel, call.normalized)), &bytes);
+      __builtin_add_overflow(slots, partials, &bytes) || __builtin_add_overflow(bytes, call.packed_filter, &bytes);
   return overflow ? SIZE_MAX : bytes;
 }
 
@@ -180,9 +185,8 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
   int error = 0;
   if (call.kernel != nullptr) {
     const size_t slot_bytes = slot_size(*call.kernel);
-    const size_t packed_bytes = static_cast<size_t>(packed_filter_bytes(*call.kernel, call.normalized));
-    ScratchStack scratch(workspace, packed_bytes + slot_bytes);
-    CallContext context = {&call.settings.parallel, &scratch, static_cast<char *>(workspace) + packed_bytes,
+    ScratchStack scratch(workspace, call.packed_filter + slot_bytes);
+    CallContext context = {&call.settings.parallel, &scratch, static_cast<char *>(workspace) + call.packed_filter,
                            slot_bytes};
     if (call.parts.count > 1) {
       char *const partials = context.workspace + slot_bytes * static_cast<size_t>(call.settings.parallel.num_threads);

@@ -25,6 +25,7 @@ struct PreparedCall {
   const Kernel *kernel;  // NULL: nothing to add up
   bool fill;             // the result is filled with zeros first
   ReductionParts parts;  // of a kernel on a CPU
+  size_t packed_filter;  // bytes of scratch, where it packs the filter whole
   // The tensors by Role as the kernel sees them: as the problem says, but without gaps where a GPU gets a copy of the
   // host's.
   Tensor seen[3];
@@ -35,6 +36,9 @@ struct PreparedCall {
 // Everything that needs no data.
 convgrad_status prepare_call(const Op &op, const Settings &settings, const convgrad_conv2d_attrs *attrs,
                              const convgrad_tensor *const tensors[3], PreparedCall *call);
+
+// Lets the kernel, which accepts the call's normalized problem, compute it.
+void bind_kernel(const Kernel &kernel, PreparedCall *call);
 
 // Bytes of scratch for all concurrent tasks; SIZE_MAX where it exceeds size_t.
 size_t workspace_size(const PreparedCall &call);

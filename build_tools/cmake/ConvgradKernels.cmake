@@ -34,13 +34,12 @@ function(convgrad_add_tables name)
     get_property(known GLOBAL PROPERTY CONVGRAD_KNOWN_KERNELS)
     if(NOT kernel IN_LIST known)
       set_property(GLOBAL APPEND PROPERTY CONVGRAD_KNOWN_KERNELS ${kernel})
-      # user_context: threads and scratch are the call's own. no_bounds_query: nobody asks, and it halves the checks.
       add_custom_command(
         OUTPUT ${object} ${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
         BYPRODUCTS ${CONVGRAD_KERNEL_DIR}/${kernel}.launches  # a GPU kernel's, for check_ptx
         COMMAND ${CONVGRAD_GENERATOR_COMMAND} -g ${${kernel}_GENERATOR} -n ${kernel} -f convgrad_kernel_${kernel}
                 -e object -o ${CONVGRAD_KERNEL_DIR}
-                target=${${kernel}_HALIDE_TARGET}-no_runtime-user_context-no_bounds_query
+                target=${${kernel}_HALIDE_TARGET}
                 scratch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
                 launch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.launches ${${kernel}_PARAMS}
         DEPENDS ${CONVGRAD_GENERATOR_DEPENDS}

@@ -145,15 +145,14 @@ int main(int count, char **arguments) {
     call.problem = problem.problem;
     for (int role = 0; role < 3; ++role) call.seen[role] = problem.problem.tensor[role];
     call.normalized = normalized;
-    call.kernel = &candidate.kernel;
+    call.kernel = nullptr;
     workspaces.emplace_back();
     if (!accepts(candidate.kernel, normalized, &refused)) {
       candidate.refused = refused.c_str();
       calls.push_back(call);
       continue;
     }
-    call.fill = normalized.fill || leaves_gaps(candidate.kernel, normalized);
-    call.parts = reduction_parts(candidate.kernel, normalized);
+    bind_kernel(candidate.kernel, &call);
     workspaces.back().resize(workspace_size(call) + CONVGRAD_WORKSPACE_ALIGNMENT);
     calls.push_back(call);
   }

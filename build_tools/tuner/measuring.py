@@ -49,9 +49,8 @@ class Kernels:
             # Under names of this process, then moved: a run that is killed, or another one, never finds half a file.
             mine = self.folder / f"{os.getpid()}"
             mine.mkdir(exist_ok=True)
-            halide_target = f"{kernel.target.halide_target}-no_runtime-user_context-no_bounds_query"
             self.call([self.generator, "-g", kernel.generator, "-n", kernel.name, "-f", f"convgrad_kernel_{kernel.name}",
-                       "-e", "object", "-o", mine, f"target={halide_target}", f"scratch_file={mine / scratch.name}",
+                       "-e", "object", "-o", mine, f"target={kernel.halide_target()}", f"scratch_file={mine / scratch.name}",
                        f"launch_file={mine / kernel.name}.launches", *kernel.generator_params()])
             self.call(["c++", "-shared", "-o", mine / library.name, mine / f"{kernel.name}.o"])
             for path in (scratch, library):
@@ -102,19 +101,18 @@ def alone(path):
 class Measuring:
     """Times kernels in a child process that is pinned to a core, one child at a time."""
 
-    def __init__(self, program, target_name, core, lock, limit, threads=1):
-        self.program, self.target_name, self.core, self.lock, self.threads = program, target_name, core, lock, threads
+    def __init__(self, program, target_name, core, lock, limit):
+        self.program, self.target_name, self.core, self.lock = program, target_name, core, lock
         self.limit = limit  # seconds for a child
 
     def run(self, problem_line, built, seconds, rounds):
         """`built` are results of Kernels.compile, timed in turns. What convgrad_measure prints. Failed: the first kernel that
         gives no time."""
         text = f"problem {problem_line}\n" + "".join(spec_line(*entry) for entry in built)
-        command = [str(self.program), self.target_name, str(self.threads), str(seconds), str(rounds)]
+        command = [str(self.program), self.target_name, "1", str(seconds), str(rounds)]  # one thread
 
         def pin():
-            if self.threads == 1:
-                os.sched_setaffinity(0, {self.core})
+            os.sched_setaffinity(0, {self.core})
 
         with alone(self.lock):
             try:

@@ -11,7 +11,7 @@ from tuner.rows import is_win  # noqa: E402
 
 
 def label(outcome):
-    return f"{outcome.problem.name} {outcome.op.removeprefix('conv2d_').removeprefix('backprop_')}"
+    return f"{outcome.problem.name} {outcome.problem.op.removeprefix('conv2d_').removeprefix('backprop_')}"
 
 
 def draw_best_so_far(outcomes, path):
@@ -65,7 +65,7 @@ def importance(outcomes):
                     groups.setdefault(candidate.params[name], []).append(value)
             between = sum(len(g) * (sum(g) / len(g) - mean) ** 2 for g in groups.values())
             if whole > 0 and len(groups) > 1:
-                spreads.setdefault((outcome.op, name), []).append(between / whole)
+                spreads.setdefault((outcome.problem.op, name), []).append(between / whole)
     return {key: sum(values) / len(values) for key, values in spreads.items()}
 
 

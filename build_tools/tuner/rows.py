@@ -12,7 +12,7 @@ def conditions(outcome, outcomes):
     """Problems that a tuned row is preferred for: these channels, and images of about this size (a 1x1 filter's are one
     row of all pixels, whose number goes with the batch), but not those that are nearer to another searched problem."""
     sizes, candidate = outcome.problem.sizes, outcome.incumbent
-    alike = [o.problem.sizes for o in outcomes if o.op == outcome.op and o.incumbent.filter == candidate.filter
+    alike = [o.problem.sizes for o in outcomes if o.problem.op == outcome.problem.op and o.incumbent.filter == candidate.filter
              and o.incumbent.stride == candidate.stride
              and all(o.problem.sizes[name] == sizes[name] for name in SIZES if name.endswith("channels"))]
     when = {}

@@ -20,7 +20,7 @@ DUEL_ROUNDS = 15
 CONFIDENCE = 1.96  # of the mean of logarithms of ratios: 95%
 
 Trial = collections.namedtuple("Trial", "candidate ratio record")
-Outcome = collections.namedtuple("Outcome", "problem op incumbent best duel trials")
+Outcome = collections.namedtuple("Outcome", "problem incumbent best duel trials")
 
 
 class Stop(Exception):
@@ -168,4 +168,4 @@ class Search:
         if self.measuring is not None and not ended:  # a replay ends here too
             self.log.append({"key": self.key_of_search("end", problem), "kind": "end", "problem": problem.line, "trials": len(trials),
                              "seconds": seconds})
-        return Outcome(problem, problem.op, incumbent, best, duel, trials)
+        return Outcome(problem, incumbent, best, duel, trials)
