@@ -34,10 +34,10 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
     stages.gradient_panel = gradient_panel;
     stages.k = k, stages.c = c, stages.s = s, stages.r = r, stages.x = x, stages.y = y, stages.n = n;
     set_panel_under_filter(&stages);
-    if (on_gpu()) {
+    if (on_gpu() || direct()) {
       stages.input_contiguous = in_vectors(input);
       stages.gradient_contiguous = in_vectors(out_backprop);
-    } else if (!direct()) {
+    } else {
       stages.input_contiguous = input.dim(0).stride() == 1;
       stages.gradient_contiguous = out_backprop.dim(0).stride() == 1;
     }
@@ -63,8 +63,9 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
   Expr from_y() const { return one_tap(filter_height) ? y * stride_height : y; }
 
   void define_whole() {
-    const Func image = zero_outside(input, {0, 1, 2});
-    gradient_panel(k, x, y, n) = zero_outside(out_backprop, {0})(k, x, y, n);
+    const Func image = direct() ? channels_repeated(input, {1, 2}) : zero_outside(input, {0, 1, 2});
+    const Func gradient = direct() ? channels_repeated(out_backprop, {}) : zero_outside(out_backprop, {0});
+    gradient_panel(k, x, y, n) = gradient(k, x, y, n);
     reduction = RDom(0, out_backprop.dim(1).extent(), 0, out_backprop.dim(2).extent(), 0, out_backprop.dim(3).extent());
     const RVar q = reduction.x, p = reduction.y, image_n = reduction.z;
     if (direct()) {

@@ -139,6 +139,20 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     return Halide::BoundaryConditions::constant_exterior(buffer, 0.0f, bounds);
   }
 
+  // What fills a panel whose last channels may be beyond the tensor's, where what is computed of those is dropped: some
+  // channels of the tensor, and zero outside of it in these other dimensions. Where channels come in whole vectors, so
+  // are they read; lane by lane, the vector at the end would be gathered. (The schedule specializes on in_vectors.)
+  template <typename Buffer>
+  Halide::Func channels_repeated(Buffer &buffer, const std::vector<int> &others) const {
+    const Halide::Var c("c"), x("x"), y("y"), n("n");
+    const Halide::Expr channels = buffer.dim(0).extent();
+    const Halide::Expr vectors = min(likely(c / lanes() * lanes()), channels - lanes()) + c % lanes();
+    Halide::Func result("channels_repeated");
+    result(c, x, y, n) = zero_outside(buffer, others)(
+        select(in_vectors(buffer), vectors, clamp(likely(c), 0, channels - 1)), x, y, n);
+    return result;
+  }
+
   // Rows are checked when the build is configured; this is for those who run a generator by hand.
   static void refuse_broken_rule(const char *rule) { _halide_user_assert(rule == nullptr) << rule; }
 

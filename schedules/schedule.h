@@ -75,6 +75,7 @@ struct FilterStages {
 
   bool panel_of_one_tap = false;                      // as in ImageStages
   std::function<int(int)> panel_width, panel_height;  // of input_panel, for so many output columns (rows)
+  // As in ImageStages; of a direct algorithm on a CPU, whether channels come in whole vectors.
   Halide::Expr input_contiguous, gradient_contiguous;
 
   // On a GPU the reduction is (column, row, panel) of one part of the pixels; sum and partial, which holds it, have

@@ -12,12 +12,15 @@
 //                With few input channels there is too little to compute while a strip, of which memory has 128 bytes
 //                a row, is waited for: then whole_rows packs the block's channels, in the order of memory (MobileNetV2's
 //                1x1 16 -> 96: 53 to 62 GFLOP/s, 24 -> 144: 67 to 73).
+//                With fewer still even that does not pay: in_place reads out_backprop where it is (3x3 stride 2, 3 -> 32:
+//                59 to 66 GFLOP/s), which wants its channels in whole vectors: a copy of the tile's loop takes others lane
+//                by lane, and no row chooses the kernel for them.
 //        tile      tile_vectors x tile_channels accumulators in registers
 //
 // Tried on the same machine, without gain: a panel transposed to run along the pixels (the transposing costs what the
-// loads save), and Halide's prefetches of the next strip (they fetch one line in four, non-temporally). With few input
-// channels, reading out_backprop in place was faster (MobileNetV2's 1x1 16 -> 96: 4.8 -> 2.2 ms), but in the last tile
-// of channels that are no multiple of it, whose clamped loads become gathers and spill.
+// loads save), and prefetches of the next panel, spread over the tiles of this one. Halide's own fetch one line in four,
+// non-temporally; with ours, to L2, 256 -> 64 gained 6% and 16 -> 96 14%, other layers nothing or lost 3%: it is not
+// memory's latency that they wait for.
 #include "schedules/schedule.h"
 
 namespace convgrad {
@@ -106,18 +109,29 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .bound_storage(c, params.block_channels + lanes)
       .bound_storage(x, stages.panel_width(params.block_width))
       .bound_storage(y, stages.panel_height(params.block_height));
+  if (stages.panel_of_one_tap) {
+    input_panel.specialize(stages.input_contiguous).vectorize(c, lanes, TailStrategy::RoundUp);
+  } else if (params.block_channels < lanes) {
+    // Lane by lane a vector of few channels would be gathered: their copies took a third of the time.
+    input_panel.bound_extent(c, params.block_channels).unroll(c);
+  } else {
+    input_panel.vectorize(c, lanes, TailStrategy::RoundUp).specialize(stages.input_contiguous);
+  }
+
+  if (params.in_place != 0) {
+    tile.update().specialize(stages.gradient_contiguous);
+    return;
+  }
   gradient.store_in(MemoryType::Heap).bound_storage(x, params.block_width).bound_storage(y, params.block_height);
   if (params.whole_rows != 0) {
     gradient.compute_at(sum, panel_x).bound_storage(k, block_k + lanes);
   } else {
     gradient.compute_at(sum, tile_kv).bound_extent(k, tile_k).bound_storage(k, tile_k);
   }
-  if (stages.input_contiguous.defined()) {
-    input_panel.specialize(stages.input_contiguous).vectorize(c, lanes, TailStrategy::RoundUp);
+  if (stages.panel_of_one_tap) {
     gradient.specialize(stages.gradient_contiguous).vectorize(k, lanes, TailStrategy::RoundUp);
   } else {
-    input_panel.vectorize(c, lanes, TailStrategy::RoundUp);
-    gradient.vectorize(k, lanes, TailStrategy::RoundUp);
+    gradient.vectorize(k, lanes, TailStrategy::RoundUp).specialize(stages.gradient_contiguous);
   }
 }
 
