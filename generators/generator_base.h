@@ -148,8 +148,8 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     const Halide::Expr channels = buffer.dim(0).extent();
     const Halide::Expr vectors = min(likely(c / lanes() * lanes()), channels - lanes()) + c % lanes();
     Halide::Func result("channels_repeated");
-    result(c, x, y, n) = zero_outside(buffer, others)(
-        select(in_vectors(buffer), vectors, clamp(likely(c), 0, channels - 1)), x, y, n);
+    result(c, x, y, n) =
+        zero_outside(buffer, others)(select(in_vectors(buffer), vectors, clamp(likely(c), 0, channels - 1)), x, y, n);
     return result;
   }
 
