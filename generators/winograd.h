@@ -5,6 +5,9 @@
 //
 // F(4x4, 3x3) serves conv2d and backprop_input (16 outputs, 9 taps: 4 times fewer products), F(3x3, 4x4) serves
 // backprop_filter, whose "filter" is a 4 x 4 tile of out_backprop and whose outputs are the 9 taps.
+//
+// There is no F(2x2, 3x3) or F(3x3, 2x2): n x n pixels cost them 16 ceil(n / 2)^2 products, and tiles of 4 x 4 pixels
+// 36 ceil(n / 4)^2, which is less or the same for every n above 2. Nor would their smaller error make them strict.
 #ifndef CONVGRAD_GENERATORS_WINOGRAD_H
 #define CONVGRAD_GENERATORS_WINOGRAD_H
 
