@@ -8,21 +8,27 @@ import platform
 import re
 import subprocess
 import sys
+import time
 
 import kernel_rows
 import problems as problem_files
 from ask_convgrad import PROCESSORS, Probes, ToolError, expect, line_of, some_of, target_names
 from rich.console import Console
-from tuner import hardware, report, rows
+from tuner import machine, report, rows
+from tuner.kernels import Kernels
 from tuner.log import Log
-from tuner.measuring import Failed, Kernels, Measuring, times
-from tuner.search import Clock, Problem, Search, Stop
+from tuner.machine import Failed
+from tuner.measuring import Here
+from tuner.search import BATCH, Clock, Problem, Search, Stop
 from tuner.space import Candidate, Space
 
 ROOT = kernel_rows.ROOT
 OPS = tuple(kernel_rows.FAMILY_OF_OP)
 UNITS = {"s": 1, "m": 60, "h": 3600}
 NEAREST = 2  # tuned shapes that a search starts from
+BUDGET = "30m"
+GRID = 1000  # candidates of a problem that --exhaustive tries, if it does not say how many
+FEW = 256  # so many candidates are all tried: Optuna would hardly take fewer to find the best
 
 
 def seconds_of(text):
@@ -41,7 +47,9 @@ def arguments():
     parser.add_argument("--hardware")
     parser.add_argument("--ops", default=",".join(OPS[1:]))
     parser.add_argument("--strict", action="store_true")
-    parser.add_argument("--budget", default="30m")
+    parser.add_argument("--exhaustive", type=int, nargs="?", const=GRID)
+    parser.add_argument("--scheduler")
+    parser.add_argument("--budget")
     parser.add_argument("--seconds", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--log", type=pathlib.Path)
@@ -61,13 +69,16 @@ def arguments():
     expect(options.seconds > 0, f"--seconds is {options.seconds}, expected a number above 0")
     expect(options.target in target_names(), f"--target is {options.target!r}, expected one of {', '.join(target_names())}")
     options.ops = some_of(options.ops, OPS, "--ops")
-    options.budget = seconds_of(options.budget)
+    expect(options.exhaustive is None or options.exhaustive > 0,
+           f"--exhaustive is {options.exhaustive}, expected an integer above 0")
+    # Everything takes what it takes.
+    options.budget = math.inf if options.exhaustive and not options.budget else seconds_of(options.budget or BUDGET)
     try:
         options.layers = re.compile(options.layers)
     except re.error as error:
         raise ToolError(f"--layers is {options.layers!r}, no regular expression: {error}")
-    options.cpu = hardware.cpu_id()
-    options.hardware = options.hardware or hardware.default_name(options.cpu)
+    expect(options.hardware or not options.scheduler, "--scheduler needs --hardware, the name that the workers announce")
+    options.hardware = options.hardware or machine.default_name(machine.cpu_id())
     expect(re.fullmatch(r"\w+", options.hardware) and options.hardware not in ("default", "target", "any"),
            f"--hardware is {options.hardware!r}, expected a name of letters, digits and _")
     options.log = options.log or options.build / f"{options.target}-{options.hardware}.jsonl"
@@ -93,16 +104,22 @@ def first_line(*command):
     return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()[0]
 
 
-def about_this(options, target, log):
+def about_this(options, target, log, measuring):
     """What goes into each record, and what limits know of the machine. A replay has both from its log."""
+    # Of the last run, if several went into the log.
+    before = ([None] + [record for record in log.records.values() if record.get("kind") == "baseline"])[-1]
     if options.replay:
-        # Of the last run, if several went into the log.
-        about = ([None] + [record for record in log.records.values() if record.get("kind") == "baseline"])[-1]
-        expect(about, f"--replay: {options.log} has no baseline")
-        device, versions, search = about["hardware"], about["versions"], about["search"]
+        expect(before, f"--replay: {options.log} has no baseline")
+        expect("search" in before, f"--replay: {options.log} is of an older tuner, whose records do not say how was searched")
+        device, versions, search = before["hardware"], before["versions"], before["search"]
     else:
         search = {"seconds": options.seconds, "seed": options.seed, "strict": options.strict}
-        device = {"name": options.hardware, "cpu": list(options.cpu), **hardware.facts()}
+        if options.exhaustive:
+            search["exhaustive"] = options.exhaustive
+        device = {"name": options.hardware, **measuring.facts()}
+        expect(not before or before["hardware"]["name"] != device["name"] or before["hardware"]["cpu"] == device["cpu"],
+               f"{options.log} is of {device['name']}, a CPU {before and before['hardware']['cpu']}, but this is a CPU "
+               f"{device['cpu']}: --hardware gives it another name")
         halide = (options.halide / "lib64/cmake/Halide/HalideConfigVersion.cmake").read_text()
         versions = {"compiler": first_line("c++", "--version"), "python": platform.python_version(),
                     "halide": re.search(r'PACKAGE_VERSION "([^"]+)"', halide)[1],
@@ -128,37 +145,28 @@ def logged_baselines(search, work):
     for problem, op in work:
         record = known.get(line_of(op, problem))
         if record:
-            incumbent = logged_candidate(record["candidate"])
-            result.append((Problem(record["problem"], op, problem.name, problem.count, record["sizes"], record["flops"]), incumbent,
-                           record["seconds"]["median"]))
+            result.append(baseline(Problem(record["problem"], op, problem.name, problem.count), record))
     expect(result, f"--replay: {search.log.path} has none of these problems")
     return result
 
 
+def baseline(problem, record):
+    problem.sizes, problem.flops = record["sizes"], record["flops"]
+    return problem, logged_candidate(record["candidate"]), record
+
+
 def baselines(options, search, tables, probes, work):
-    """[(Problem, incumbent, seconds)]: the kernels that convgrad takes today and what they take, by the log or the machine."""
+    """[(Problem, incumbent, record)]: the kernels that convgrad takes today and what they take, by the log or the machine."""
     answers = probes.choose(options.target, "any", options.strict, work)
+    asked = [(Problem(line_of(op, problem), op, problem.name, problem.count), incumbent_of(tables.kernels[answer.kernel]))
+             for (problem, op), answer in zip(work, answers) if answer.kernel is not None]  # None: nothing to compute
     result = []
-    for (problem, op), answer in zip(work, answers):
-        line = line_of(op, problem)
-        if answer.kernel is None:
-            continue  # nothing to compute
-        incumbent = incumbent_of(tables.kernels[answer.kernel])
-
-        def make(line=line, incumbent=incumbent, problem=problem, op=op):
-            built = search.kernels.start(incumbent).result()
-            said = search.measuring.run(line, [built], search.seconds_each, 3)
-            return {"kind": "baseline", "problem": line, "name": problem.name, "candidate": incumbent._asdict(),
-                    "seconds": times(said["kernels"][0]), "flops": said["flops"], "sizes": said["normalized"]}
-
-        about = Problem(line, op, problem.name, problem.count)
-        try:
-            record = search.logged(search.key("baseline", about, incumbent._asdict()), make)
-        except Failed as error:
-            print(f"{problem.name} {op}: today's kernel gives no time, so it is left out ({error})")
-            continue
-        about.sizes, about.flops = record["sizes"], record["flops"]
-        result.append((about, incumbent, record["seconds"]["median"]))
+    for (problem, _), record in zip(asked, search.measure_baselines(asked)):
+        if isinstance(record, Failed):
+            print(f"{problem.name} {problem.op}: today's kernel gives no time, so it is left out ({record})")
+        else:
+            result.append(baseline(problem, record))
+    expect(result or not asked, "no problem is left: today's kernels give no time")
     return result
 
 
@@ -175,8 +183,10 @@ def nearest(space, problem, outcomes):
 
 
 def tuned_before(path, problem, incumbent):
-    """The kernel that the file of this hardware has for the problem."""
-    return [Candidate(row["op"], row["algorithm"], incumbent.filter, incumbent.stride, row["params"]) for row in rows.read(path)[0]
+    """The kernels that the file of this hardware has for the problem, then those of the target's other hardware."""
+    others = sorted(other for other in path.parent.glob("*.json") if other.name not in (path.name, "default.json", "target.json"))
+    return [Candidate(row["op"], row["algorithm"], incumbent.filter, incumbent.stride, row["params"])
+            for file in (path, *others) for row in rows.read(file)[0]
             if row.get("provenance", {}).get("problem") == problem.line]
 
 
@@ -185,11 +195,44 @@ def rows_path(options):
 
 
 def adapted(space, candidate):
-    return space.candidate(candidate.algorithm, space.canonical(space.family(candidate.algorithm), candidate.params))
+    """A candidate of before for this problem, also of a time when there were fewer numbers."""
+    family = space.family(candidate.algorithm)
+    params = {name: candidate.params.get(name, preset) for name, (preset, _, _) in space.known[family].items()}
+    return space.candidate(candidate.algorithm, space.canonical(family, params))
 
 
 def minutes(seconds):
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}" if math.isfinite(seconds) else "all the time"
+
+
+def everything_of(space, most):
+    """All candidates of a small space, or of a grid of about `most`, and in words which; None, None: Optuna suggests."""
+    few = space.enumerated(FEW)
+    if few is not None or not most:
+        return few, "all there are"
+    grid, found = space.finest_grid(most)
+    which = f"of sizes divided by {grid.divisor}" if grid.divisor else "all there are"
+    return found, which + (f", of tiles that fill {grid.sums:.0%} of the registers" if grid.sums else "")
+
+
+def say_how_many(console, search, known, lists):
+    """How many candidates there are of each problem and how long they take, by compiling the first of them."""
+    left = {}
+    for (problem, incumbent, record), everything in zip(known, lists):
+        missing = [c for c in everything if search.log.get(search.key_of_trial(problem, incumbent, c)) is None]
+        left[problem.line] = missing
+    begun, compiled = time.monotonic(), [c for missing in left.values() for c in missing[:BATCH]]
+    for future in [search.kernels.start(candidate) for candidate in compiled]:
+        future.exception()
+    compile_seconds = (time.monotonic() - begun) / max(1, len(compiled))
+    seconds = 0
+    for problem, _, record in known:
+        # Beside the incumbent, so twice what that took.
+        each = compile_seconds + 2 * record.get("took", search.seconds_each) / min(search.measuring.parallel, BATCH)
+        seconds += each * len(left[problem.line])
+    tried = sum(map(len, lists)) - sum(map(len, left.values()))
+    console.print(f"all together {sum(map(len, lists))} candidates, {tried} of them in the log: about {minutes(seconds)} "
+                  f"({compile_seconds:.2f} s a compilation)", highlight=False)
 
 
 def tune(options, console):
@@ -200,28 +243,37 @@ def tune(options, console):
     expect(target.registers, f"{options.target}'s target.json does not say how many registers it has")
     work = read_problems(options)
     log = Log(options.log)
-    about, facts = about_this(options, target, log)
+    probes = kernels = measuring = None
+    if not options.replay:
+        program = options.measure or options.build / options.target / "probes/convgrad_measure"
+        limit = options.limit + 20 * options.seconds
+        if options.scheduler:
+            from tuner.workers import Workers  # slow to import
+
+            measuring = Workers(options.scheduler, options.hardware, program, options.target, limit)
+        else:
+            measuring = Here(program, options.target, limit)
+    about, facts = about_this(options, target, log, measuring)
     tables = kernel_rows.Tables()
     tables.add_file(target.rows_folder / "default.json", target, kernel_rows.schedule_params(), "")
-    console.print(f"{len(work)} problems on {options.target}, {options.hardware}: {minutes(options.budget)}, log {options.log}")
-    probes = kernels = measuring = None
+    where = f" on {measuring.parallel} worker(s) of {options.scheduler}" if options.scheduler and measuring else ""
+    console.print(f"{len(work)} problems on {options.target}, {options.hardware}{where}: {minutes(options.budget)}, "
+                  f"log {options.log}")
     if not options.replay:
         probes = Probes(options.build / options.target, processor, [options.target], [], options.halide, str(options.jobs),
                         options.build / "log.txt", measure=options.measure is None)
         # Another generator makes other kernels of the same numbers.
         folder = options.build / options.target / f"kernels-{about['versions']['generator']}"
         kernels = Kernels(target, options.generator, folder, options.jobs)
-        program = options.measure or probes.folder / "convgrad_measure"
-        measuring = Measuring(program, options.target, hardware.core_to_measure_on(), options.build / "measuring.lock",
-                              options.limit + 20 * options.seconds)
 
     clock = Clock(options.budget)
 
-    def watch(problem, trial, trials):
-        best = min(trials, key=lambda t: t.ratio)
+    def watch(problem, trial, tried):
+        best = min(tried, key=lambda t: t.ratio)
         said = f"{1 / trial.ratio:.2f}x" if math.isfinite(trial.ratio) else trial.record["error"]["kind"]
-        status.update(f"{problem.name} {problem.op.removeprefix('conv2d_')}: {len(trials)} tried, the last {said}, the best "
-                      f"{1 / best.ratio:.2f}x of today's, {minutes(max(0, clock.left()))} left")
+        left = f", {minutes(max(0, clock.left()))} left" if math.isfinite(clock.left()) else ""
+        status.update(f"{problem.name} {problem.op.removeprefix('conv2d_')}: {len(tried)} tried, the last {said}, the best "
+                      f"{1 / best.ratio:.2f}x of today's{left}")
 
     search = Search(log, kernels, measuring, about, clock, options.trials, watch)
     if search.log.torn:
@@ -230,11 +282,22 @@ def tune(options, console):
     with console.status("what convgrad takes today ...") as status:
         try:
             known = logged_baselines(search, work) if options.replay else baselines(options, search, tables, probes, work)
-            spent_now = sum(problem.count * seconds for problem, _, seconds in known)
-            for index, (problem, incumbent, seconds) in enumerate(known):
+            spaces, lists = [], []
+            for problem, _, _ in known:
                 fields = problem.line.split()
-                space = Space(problem.op, tuple(map(int, fields[5:7])), tuple(map(int, fields[9:11])), problem.sizes, facts,
-                              about["search"]["strict"])
+                spaces.append(Space(problem.op, tuple(map(int, fields[5:7])), tuple(map(int, fields[9:11])), problem.sizes, facts,
+                                    about["search"]["strict"]))
+                everything, which = everything_of(spaces[-1], about["search"].get("exhaustive"))
+                lists.append(everything)
+                if everything is not None:
+                    console.print(f"{problem.name} {problem.op.removeprefix('conv2d_')}: {len(everything)} candidates, {which}",
+                                  highlight=False)
+            if options.exhaustive and not options.replay:
+                status.update("compiling some of them, to tell how long all will take ...")
+                say_how_many(console, search, known, lists)
+            spent_now = sum(problem.count * record["seconds"]["median"] for problem, _, record in known)
+            for index, (problem, incumbent, record) in enumerate(known):
+                space = spaces[index]
 
                 def starts(space=space, problem=problem, incumbent=incumbent):
                     found = [incumbent, *tuned_before(rows_path(options), problem, incumbent), *nearest(space, problem, outcomes)]
@@ -244,8 +307,9 @@ def tune(options, console):
                 # In the log, since which shapes were tuned before may be another matter in a replay.
                 begin = search.logged(search.key_of_search("starts", problem), starts)["candidates"]
                 # By the time that layers take, and half of it alike: small ones are searched too.
-                share = 0.5 * problem.count * seconds / spent_now + 0.5 / len(known)
-                outcome = search.run(problem, space, incumbent, list(map(logged_candidate, begin)), options.budget * share)
+                share = 0.5 * problem.count * record["seconds"]["median"] / spent_now + 0.5 / len(known)
+                outcome = search.run(problem, space, incumbent, list(map(logged_candidate, begin)), options.budget * share,
+                                     lists[index])
                 outcomes.append(outcome)
                 console.print(summary_line(outcome, index + 1, len(known)), highlight=False)
         except Stop:
@@ -259,11 +323,18 @@ def summary_line(outcome, number, of):
     name = f"[{number}/{of}] {outcome.problem.name} {outcome.problem.op.removeprefix('conv2d_')}"
     failed = sum(1 for t in outcome.trials if not math.isfinite(t.ratio))
     text = f"{name}: {len(outcome.trials)} tried, {failed} failed"
-    if rows.is_win(outcome):
-        duel = outcome.duel
-        return (f"{text}; {1 / duel['ratio']:.3f}x of today's ({1 / duel['high']:.3f} to {1 / duel['low']:.3f}), "
-                f"{duel['gflops']:.1f} GFLOP/s")
-    return f"{text}; today's kernel stays"
+    duel = outcome.duel
+    if not duel or "error" in duel:
+        return f"{text}; today's kernel stays, none was faster"
+    by = f"today's takes {1 / duel['ratio']:.3f} times the best's time ({1 / duel['high']:.3f} to {1 / duel['low']:.3f})"
+    return f"{text}; {by}, {duel['gflops']:.1f} GFLOP/s" if rows.is_win(outcome) else f"{text}; today's kernel stays, {by}"
+
+
+def summary(outcomes):
+    """How near today's kernels are to the best that was found, by duels; where none was faster they are the best."""
+    ratios = [1 / o.duel["ratio"] if o.duel and "error" not in o.duel else 1 for o in outcomes]
+    mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    return f"today's kernels take {mean:.3f} times the time of the best found (geometric mean of {len(ratios)}, by duels)"
 
 
 def main():
@@ -271,6 +342,8 @@ def main():
     try:
         options = arguments()
         outcomes, about = tune(options, console)
+        if outcomes:
+            console.print(summary(outcomes), highlight=False)
         if options.report:
             for path in report.draw(outcomes, options.report):
                 console.print(f"written: {path}")

@@ -1,13 +1,18 @@
 """Pictures of what a search found."""
 
+import collections
 import math
+import warnings
 
 import matplotlib
+import optuna
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 from tuner.rows import is_win  # noqa: E402
+
+LEAST_TRIALS = 8  # for importance: fewer say nothing
 
 
 def label(outcome):
@@ -49,24 +54,28 @@ def draw_gains(outcomes, path):
 
 
 def importance(outcomes):
-    """How much of the spread of log(time) each number explains, over all searches of an op: the variance between the means
-    of its values' groups over the whole variance (as in a one-way analysis of variance)."""
-    spreads = {}
+    """How much each number matters for being among the fastest quarter, by Optuna's PED-ANOVA: {(op, number): the mean over
+    the searches of an op}, of the algorithm that most trials of a search had."""
+    found = {}
     for outcome in outcomes:
-        found = [(t.candidate, math.log(t.ratio)) for t in outcome.trials if math.isfinite(t.ratio)]
-        if len(found) < 8:
+        timed = [trial for trial in outcome.trials if math.isfinite(trial.ratio)]
+        algorithms = collections.Counter(trial.candidate.algorithm for trial in timed).most_common(1)
+        timed = [trial for trial in timed if trial.candidate.algorithm == algorithms[0][0]]
+        if len(timed) < LEAST_TRIALS:
             continue
-        mean = sum(value for _, value in found) / len(found)
-        whole = sum((value - mean) ** 2 for _, value in found)
-        for name in found[0][0].params:
-            groups = {}
-            for candidate, value in found:
-                if name in candidate.params:
-                    groups.setdefault(candidate.params[name], []).append(value)
-            between = sum(len(g) * (sum(g) / len(g) - mean) ** 2 for g in groups.values())
-            if whole > 0 and len(groups) > 1:
-                spreads.setdefault((outcome.problem.op, name), []).append(between / whole)
-    return {key: sum(values) / len(values) for key, values in spreads.items()}
+        values = {name: {trial.candidate.params[name] for trial in timed} for name in timed[0].candidate.params}
+        ranges = {name: optuna.distributions.IntDistribution(min(tried), max(tried), log=min(tried) > 0)
+                  for name, tried in values.items() if len(tried) > 1}
+        study = optuna.create_study()
+        for trial in timed:
+            params = {name: trial.candidate.params[name] for name in ranges}
+            study.add_trial(optuna.trial.create_trial(params=params, distributions=ranges, value=math.log(trial.ratio)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
+            for name, value in optuna.importance.get_param_importances(study, evaluator=evaluator).items():
+                found.setdefault((outcome.problem.op, name), []).append(value)
+    return {key: sum(shares) / len(shares) for key, shares in found.items()}
 
 
 def draw_importance(outcomes, path):
@@ -74,7 +83,7 @@ def draw_importance(outcomes, path):
     figure, axes = plt.subplots(figsize=(9, 1.5 + 0.22 * max(1, len(found))))
     axes.barh(range(len(found)), [value for _, value in found], color="tab:blue", height=0.7)
     axes.set_yticks(range(len(found)), [f"{op.removeprefix('conv2d_')} {name}" for (op, name), _ in found], fontsize=7)
-    axes.set(xlabel="part of the spread of log(time) that the number explains")
+    axes.set(xlabel="importance of the number for being among the fastest quarter (PED-ANOVA)")
     figure.tight_layout()
     figure.savefig(path)
     plt.close(figure)

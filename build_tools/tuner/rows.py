@@ -2,7 +2,7 @@
 
 import json
 
-from tuner.measuring import row_of
+from tuner.kernels import row_of
 
 LEAST_GAIN = 0.01
 SIZES = ("in_height", "in_width", "in_channels", "out_height", "out_width", "out_channels")

@@ -4,23 +4,35 @@ so that a run that was killed goes on where it was, and one can be replayed with
 import collections
 import dataclasses
 import math
+import random
 import statistics
 import time
 
 import optuna
 
 from tuner.log import key_of
-from tuner.measuring import Failed, times
+from tuner.machine import Failed
+from tuner.measuring import Job, times
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-BATCH = 4  # asked at once: compiled together, then measured one by one. Fixed, so that a replay elsewhere asks the same
+BATCH = 4  # asked at once: compiled together, then measured, by as many workers. Fixed, so that a replay elsewhere asks the same
 MOST_DULL = 400  # asks in a row that lead to nothing new: the space is exhausted
+ROUNDS = 3  # of a trial
 DUEL_ROUNDS = 15
+TRIES = 3  # of a measurement that more hangs on than a candidate, where workers are lost
 CONFIDENCE = 1.96  # of the mean of logarithms of ratios: 95%
 
-Trial = collections.namedtuple("Trial", "candidate ratio record")
 Outcome = collections.namedtuple("Outcome", "problem incumbent best duel trials")
+
+
+class Trial(collections.namedtuple("Trial", "candidate ratio record")):
+    """`ratio`: its time over the incumbent's; infinite where it failed."""
+
+    @classmethod
+    def of(cls, candidate, record):
+        failed = "error" in record
+        return cls(candidate, math.inf if failed else record["seconds"]["best"] / record["incumbent_seconds"]["best"], record)
 
 
 class Stop(Exception):
@@ -53,7 +65,7 @@ class Search:
     """`kernels` and `measuring` are None in a replay. `about` tells target, hardware, versions and how is searched, for the
     records. `most_trials` of a problem; None: as many as its time allows."""
 
-    def __init__(self, log, kernels, measuring, about, clock, most_trials=None, watch=lambda **news: None):
+    def __init__(self, log, kernels, measuring, about, clock, most_trials=None, watch=lambda *news: None):
         self.log, self.kernels, self.measuring, self.about = log, kernels, measuring, about
         self.seconds_each, self.clock, self.most_trials, self.watch = about["search"]["seconds"], clock, most_trials, watch
 
@@ -71,93 +83,130 @@ class Search:
         if record is None:
             if self.measuring is None:
                 raise Stop("the log ends here")
-            record = {"key": key, **make(), "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **self.about}
-            self.log.append(record)
+            record = self.append(key, make())
         return record
 
-    # A candidate beside the incumbent, in turns: their ratio does not drift with the machine.
-    def trial(self, problem, incumbent, candidate):
-        def make():
-            facts = {"kind": "trial", "problem": problem.line, "name": problem.name, "candidate": candidate._asdict()}
-            try:
-                built = [self.kernels.start(incumbent).result(), self.kernels.start(candidate).result()]
-                answer = self.measuring.run(problem.line, built, self.seconds_each, 3)
-            except Failed as error:
-                return {**facts, "error": {"kind": error.kind, "text": error.text}}
-            mine, theirs = times(answer["kernels"][1]), times(answer["kernels"][0])
-            return {**facts, "seconds": mine, "incumbent_seconds": theirs, "gflops": answer["flops"] / mine["best"] * 1e-9,
-                    "peak_gflops": answer["peak_gflops"]}
+    def append(self, key, facts):
+        record = {"key": key, **facts, "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **self.about}
+        self.log.append(record)
+        return record
 
-        record = self.logged(self.key("trial", problem, incumbent._asdict(), candidate._asdict()), make)
-        if "error" in record:
-            return Trial(candidate, math.inf, record)
-        return Trial(candidate, record["seconds"]["best"] / record["incumbent_seconds"]["best"], record)
+    def built(self, *candidates):
+        """Their kernels, compiled in parallel. Failed: the first that does not compile."""
+        futures = [self.kernels.start(candidate) for candidate in candidates]
+        return [future.result() for future in futures]
+
+    def key_of_trial(self, problem, incumbent, candidate):
+        return self.key("trial", problem, incumbent._asdict(), candidate._asdict())
+
+    def measure_baselines(self, incumbents):
+        """What today's kernels take: the records of [(Problem, incumbent)], or Failed."""
+        keys = [self.key("baseline", problem, incumbent._asdict()) for problem, incumbent in incumbents]
+        unknown = {key: asked for key, asked in zip(keys, incumbents) if self.log.get(key) is None}
+        jobs, failed = {}, {}
+        for future in [self.kernels.start(incumbent) for _, incumbent in unknown.values()]:
+            future.exception()
+        for key, (problem, incumbent) in unknown.items():
+            try:
+                jobs[key] = Job(problem.line, self.built(incumbent), self.seconds_each, ROUNDS)
+            except Failed as error:
+                failed[key] = error
+        for key, said in self.measuring.measure(jobs, TRIES):
+            if isinstance(said, Failed):
+                failed[key] = said
+                continue
+            problem, incumbent = unknown[key]
+            self.append(key, {"kind": "baseline", "problem": problem.line, "name": problem.name, "candidate": incumbent._asdict(),
+                              "seconds": times(said[0]["kernels"][0]), "flops": said[0]["flops"], "sizes": said[0]["normalized"],
+                              "took": said[0]["took"]})
+        return [self.log.get(key) or failed[key] for key in keys]
+
+    # A candidate beside the incumbent, in turns: their ratio does not drift with the machine.
+    def measure_trials(self, problem, incumbent, candidates, measured):
+        """Makes the records that the log lacks of trials of these. Calls `measured` with each new one."""
+        unknown = {self.key_of_trial(problem, incumbent, candidate): candidate for candidate in candidates}
+        unknown = {key: candidate for key, candidate in unknown.items() if self.log.get(key) is None}
+        if not unknown:
+            return
+        for future in [self.kernels.start(candidate) for candidate in (incumbent, *unknown.values())]:
+            future.exception()  # waits: nothing is compiled while something is measured
+
+        def append(key, said):
+            facts = {"kind": "trial", "problem": problem.line, "name": problem.name, "candidate": unknown[key]._asdict()}
+            if isinstance(said, Failed):
+                facts["error"] = said.as_record()
+            else:
+                mine, theirs = times(said["kernels"][1]), times(said["kernels"][0])
+                facts.update({"seconds": mine, "incumbent_seconds": theirs, "gflops": said["flops"] / mine["best"] * 1e-9,
+                              "peak_gflops": said["peak_gflops"]})
+            measured(Trial.of(unknown[key], self.append(key, facts)))
+
+        jobs = {}
+        for key, candidate in unknown.items():
+            try:
+                jobs[key] = Job(problem.line, self.built(incumbent, candidate), self.seconds_each, ROUNDS)
+            except Failed as error:
+                append(key, error)
+        for key, said in self.measuring.measure(jobs):
+            append(key, said if isinstance(said, Failed) else said[0])
 
     # The best once more beside the incumbent, for longer: it replaces it only if it is faster beyond the noise.
     def duel(self, problem, incumbent, candidate):
         def make():
             facts = {"kind": "duel", "problem": problem.line, "name": problem.name, "candidate": candidate._asdict()}
-            logs = []
             try:
-                built = [self.kernels.start(incumbent).result(), self.kernels.start(candidate).result()]
-                for _ in range(DUEL_ROUNDS):
-                    answer = self.measuring.run(problem.line, built, self.seconds_each, 1)
-                    theirs, mine = map(times, answer["kernels"])
-                    logs.append(math.log(mine["median"] / theirs["median"]))
+                job = Job(problem.line, self.built(incumbent, candidate), self.seconds_each, 1, DUEL_ROUNDS)
+                [(_, answers)] = self.measuring.measure({"duel": job}, TRIES)
             except Failed as error:
-                return {**facts, "error": {"kind": error.kind, "text": error.text}}
-            mean, spread = statistics.mean(logs), statistics.stdev(logs) / math.sqrt(len(logs))
+                answers = error
+            if isinstance(answers, Failed):
+                return {**facts, "error": answers.as_record()}
+            ratios = []
+            for answer in answers:
+                theirs, mine = map(times, answer["kernels"])
+                ratios.append(math.log(mine["median"] / theirs["median"]))
+            mean, spread = statistics.mean(ratios), statistics.stdev(ratios) / math.sqrt(len(ratios))
             return {**facts, "ratio": math.exp(mean), "low": math.exp(mean - CONFIDENCE * spread),
                     "high": math.exp(mean + CONFIDENCE * spread), "gflops": answer["flops"] / mine["best"] * 1e-9,
                     "incumbent_gflops": answer["flops"] / theirs["best"] * 1e-9, "peak_gflops": answer["peak_gflops"]}
 
         return self.logged(self.key("duel", problem, incumbent._asdict(), candidate._asdict()), make)
 
-    def run(self, problem, space, incumbent, starts, seconds):
-        """The best kernel for a problem, by the incumbent's time. `starts` are tried first."""
-        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=self.about["search"]["seed"], n_startup_trials=12))
-        for candidate in starts:
-            study.enqueue_trial(space.suggestions(candidate), skip_if_exists=True)
+    def run(self, problem, space, incumbent, starts, seconds, everything=None):
+        """The best kernel for a problem, by the incumbent's time. `starts` are tried first, then what Optuna suggests, or all
+        of `everything`, where that is given."""
+        seed = self.about["search"]["seed"]
+        asked = Suggested(space, starts, seed) if everything is None else Listed(space, starts, everything, seed)
         begun = time.monotonic()
-        seen, trials, dull, ended = {}, [], 0, self.log.get(self.key_of_search("end", problem))
-        if self.measuring is not None and ended and ended["seconds"] < seconds:
+        trials, ended = [], self.log.get(self.key_of_search("end", problem))
+        if self.measuring is not None and ended and ended["seconds"] is not None and ended["seconds"] < seconds:
             ended = None  # there is more time now
-        while dull < MOST_DULL:
+
+        def measured(trial):
+            new.append(trial)
+            self.watch(problem, trial, trials + new)
+
+        while True:
             if self.most_trials and len(trials) >= self.most_trials:
                 break
             if ended and len(trials) >= ended["trials"]:
                 break
-            if trials and not ended and self.measuring is not None and (time.monotonic() - begun > seconds or self.clock.left() < 0):
+            late = time.monotonic() - begun > seconds or self.clock.left() < 0
+            if trials and not ended and self.measuring is not None and late:
                 break
-            asked, new = [], []
-            while len(new) < BATCH and dull < MOST_DULL:
-                ask = study.ask()
-                candidate = space.suggest(ask)
-                name = str(candidate)
-                asked.append((ask, candidate, name))
-                if name in seen or space.broken_limit(candidate):
-                    dull += 1
-                else:
-                    dull = 0
-                    seen[name] = None
-                    new.append((candidate, name))
-            if self.kernels is not None:
-                unknown = [c for c, _ in new if self.log.get(self.key("trial", problem, incumbent._asdict(), c._asdict())) is None]
-                for future in [self.kernels.start(c) for c in unknown]:
-                    future.exception()  # waits; nothing is compiled while something is measured
-            try:
-                for candidate, name in new:
-                    seen[name] = self.trial(problem, incumbent, candidate)
-                    trials.append(seen[name])
-                    self.watch(problem=problem, trial=seen[name], trials=trials)
-            except Stop:
+            candidates = asked.next()
+            if not candidates:
                 break
-            for ask, candidate, name in asked:
-                ratio = seen[name].ratio if seen.get(name) else math.inf
-                if math.isfinite(ratio):
-                    study.tell(ask, math.log(ratio))
-                else:
-                    study.tell(ask, state=optuna.trial.TrialState.FAIL)
+            new = []
+            if self.measuring is not None:
+                self.measure_trials(problem, incumbent, candidates, measured)
+            records = [self.log.get(self.key_of_trial(problem, incumbent, candidate)) for candidate in candidates]
+            # Told in the order in which they were asked, whichever was measured first.
+            new = [Trial.of(candidate, record) for candidate, record in zip(candidates, records) if record]
+            trials += new
+            if len(new) < len(candidates):  # a replay has come to the end of its log
+                break
+            asked.tell(new)
         best = min(trials, key=lambda trial: trial.ratio, default=None)
         duel = None
         if best is not None and best.ratio < 1 and best.candidate != incumbent:
@@ -166,6 +215,59 @@ class Search:
             except Stop:
                 duel = None
         if self.measuring is not None and not ended:  # a replay ends here too
-            self.log.append({"key": self.key_of_search("end", problem), "kind": "end", "problem": problem.line, "trials": len(trials),
-                             "seconds": seconds})
+            self.log.append({"key": self.key_of_search("end", problem), "kind": "end", "problem": problem.line,
+                             "trials": len(trials), "seconds": seconds if math.isfinite(seconds) else None})
         return Outcome(problem, incumbent, best, duel, trials)
+
+
+class Suggested:
+    """Candidates that Optuna's sampler suggests by the times of those before."""
+
+    def __init__(self, space, starts, seed):
+        self.space, self.dull, self.ratios, self.asked = space, 0, {}, []
+        self.study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=12))
+        for candidate in starts:
+            self.study.enqueue_trial(space.suggestions(candidate), skip_if_exists=True)
+
+    def next(self):
+        """The next candidates to try, none of which was there before; none: the space is exhausted."""
+        new = {}
+        while len(new) < BATCH and self.dull < MOST_DULL:
+            ask = self.study.ask()
+            candidate = self.space.suggest(ask)
+            name = str(candidate)
+            self.asked.append((ask, name))
+            if name in self.ratios or name in new or self.space.broken_limit(candidate):
+                self.dull += 1
+            else:
+                self.dull = 0
+                new[name] = candidate
+        return list(new.values())
+
+    def tell(self, trials):
+        self.ratios.update((str(trial.candidate), trial.ratio) for trial in trials)
+        for ask, name in self.asked:
+            ratio = self.ratios.get(name, math.inf)
+            if math.isfinite(ratio):
+                self.study.tell(ask, math.log(ratio))
+            else:
+                self.study.tell(ask, state=optuna.trial.TrialState.FAIL)
+        self.asked = []
+
+
+class Listed:
+    """Candidates of a list: first those to start from, then all others in an order that depends on the seed alone, so that
+    a search that ends before its list does has tried some of everything."""
+
+    def __init__(self, space, starts, everything, seed):
+        everything = list(everything)
+        random.Random(seed).shuffle(everything)
+        starts = [candidate for candidate in starts if not space.broken_limit(candidate)]
+        self.left = list({str(candidate): candidate for candidate in starts + everything}.values())
+
+    def next(self):
+        batch, self.left = self.left[:BATCH], self.left[BATCH:]
+        return batch
+
+    def tell(self, trials):
+        pass

@@ -1,7 +1,10 @@
 """What may be tried for a problem: kernels, their numbers, and what of them is worth a compilation."""
 
 import collections
+import itertools
+import math
 import re
+import sys
 
 import kernel_rows
 
@@ -13,7 +16,13 @@ CHANNELS_OF_RESULT = {"conv2d": "out_channels", "conv2d_backprop_input": "in_cha
 REDUCED_CHANNELS = {"conv2d": "in_channels", "conv2d_backprop_input": "out_channels"}
 IMAGE_OF_RESULT = {"conv2d": "out", "conv2d_backprop_input": "in"}
 MOST_FEW_CHANNELS = 8  # of the result, for vectors along the reduced channels
+WINOGRAD_TILE = 4  # pixels, both ways
 ONLY_ON_GPU = {"target_blocks"}
+# A grid: what the problem's own sizes are divided by, again and again (None: every size), and of which part of the registers
+# the sums of a tile are, at least. From the finest to the coarsest.
+Grid = collections.namedtuple("Grid", "divisor sums")
+EVERYTHING = Grid(None, 0)
+GRIDS = (EVERYTHING, *(Grid(divisor, 0) for divisor in (2, 3, 4, 6, 8)), Grid(8, 0.5), Grid(8, 0.75), Grid(16, 0.75))
 
 
 def round_up(value, multiple):
@@ -33,7 +42,9 @@ class Space:
     def __init__(self, op, filter_size, stride, sizes, facts, strict):
         self.op, self.filter, self.stride, self.sizes, self.facts = op, tuple(filter_size), tuple(stride), sizes, facts
         self.known = kernel_rows.schedule_params()
-        self.limits = kernel_rows.schedule_expressions("LIMIT")
+        limits = kernel_rows.schedule_expressions("LIMIT")
+        self.limits = {family: [(compile(text, "a limit", "eval"), meaning) for text, meaning in rules + limits[family]]
+                       for family, rules in kernel_rows.RULES.items()}
         winograd = kernel_rows.ALGORITHMS["winograd_4x4"]
         self.algorithms = ["direct"]
         if not strict and (self.filter, self.stride) == winograd["accepts"]:
@@ -46,7 +57,7 @@ class Space:
         return Candidate(self.op, algorithm, self.filter, self.stride, params)
 
     def suggest(self, trial):
-        """A candidate of an Optuna trial; its numbers keep the rules, but not yet the limits."""
+        """A candidate of an Optuna trial; its numbers need not keep the limits, nor rules other than those of multiples."""
         algorithm = trial.suggest_categorical("algorithm", self.algorithms)
         family = self.family(algorithm)
         factors = factors_of_rules(family)
@@ -98,14 +109,28 @@ class Space:
             self.clamp(params, "block_channels", self.sizes["in_channels"], "tile_channels")
             params["block_width"] = min(params["block_width"], self.sizes["out_width"])
             params["block_height"] = min(params["block_height"], self.sizes["out_height"])
+        elif family == "winograd_image":
+            channels = self.sizes[CHANNELS_OF_RESULT[self.op]]
+            self.clamp(params, "block_vectors", -(-channels // self.facts["lanes"]), "tile_vectors")
+            self.clamp(params, "block_tiles", self.winograd_tiles(IMAGE_OF_RESULT[self.op]), "tile_rows")
+            params["block_reduction"] = min(params["block_reduction"],
+                                            round_up(self.sizes[REDUCED_CHANNELS[self.op]], self.facts["lanes"]))
+        elif family == "winograd_filter":
+            self.clamp(params, "block_vectors", -(-self.sizes["out_channels"] // self.facts["lanes"]), "tile_vectors")
+            self.clamp(params, "block_channels", self.sizes["in_channels"], "tile_channels")
+            params["block_tiles"] = min(params["block_tiles"], self.winograd_tiles("out"))
         return params
+
+    def winograd_tiles(self, image):
+        sides = (self.sizes[f"{image}_height"], self.sizes[f"{image}_width"])
+        return self.sizes["batch"] * math.prod(-(-side // WINOGRAD_TILE) for side in sides)
 
     @staticmethod
     def clamp(params, name, size, tile):
         params[name] = min(params[name], round_up(max(size, 1), params[tile]))
 
     def broken_limit(self, candidate):
-        """The first limit that a candidate breaks, in words; None: it is worth a try."""
+        """The first rule or limit that a candidate breaks, in words; None: it is worth a try."""
         family = self.family(candidate.algorithm)
         for name, (_, least, most) in self.known[family].items():
             if not least <= candidate.params[name] <= most:
@@ -114,3 +139,58 @@ class Space:
             if not kernel_rows.holds(expression, {**candidate.params, **self.facts}):
                 return meaning
         return None
+
+    def enumerated(self, most, grid=EVERYTHING):
+        """The candidates of a grid within rules, limits and canonical form; None where there are more than `most`."""
+        every = itertools.chain.from_iterable(self.walk(algorithm, grid) for algorithm in self.algorithms)
+        found = list(itertools.islice(every, most + 1))
+        return found if len(found) <= most else None
+
+    def finest_grid(self, most):
+        """The finest grid of at most so many candidates, else the coarsest; and them."""
+        for grid in GRIDS:
+            found = self.enumerated(most if grid != GRIDS[-1] else sys.maxsize - 1, grid)
+            if found is not None:
+                return grid, found
+
+    def walk(self, algorithm, grid):
+        """The candidates of an algorithm, number by number: a rule or limit is asked as soon as its numbers are there."""
+        family = self.family(algorithm)
+        known, factors = self.known[family], factors_of_rules(family)
+        # What others depend on comes first: switches, then tiles.
+        names = sorted(known, key=lambda name: (known[name][1:] != (0, 1), not name.startswith("tile_")))
+        sums = " * ".join(name for name in names if name.startswith("tile_"))
+        limits = [[] for _ in names]
+        for code in (compile(f"{sums} >= {grid.sums} * registers", "a grid", "eval"), *(code for code, _ in self.limits[family])):
+            last = max((index for index, name in enumerate(names) if name in code.co_names), default=0)
+            limits[last].append(code)
+        presets = {name: preset for name, (preset, _, _) in known.items()}
+
+        def go_on(index, params):
+            if index == len(names):
+                yield self.candidate(algorithm, {name: params[name] for name in known})
+                return
+            name = names[index]
+            for value in self.values(family, name, {**presets, **params}, factors.get(name), grid.divisor):
+                more = {**params, name: value}
+                if all(kernel_rows.holds(code, {**more, **self.facts}) for code in limits[index]):
+                    yield from go_on(index + 1, more)
+
+        return go_on(0, {})
+
+    def values(self, family, name, params, tile, divisor):
+        """What a number may be beside those that were chosen before it."""
+        preset, least, most = self.known[family][name]
+        if name in ONLY_ON_GPU or (name == "along_reduction" and not self.may_go_along_reduction()):
+            return [preset]
+        step = params[tile] if tile else 1
+        bounds = [self.canonical(family, {**params, name: value})[name] for value in (round_up(least, step), most // step * step)]
+        smallest, largest = (bound // step for bound in bounds)
+        if divisor is None or name.startswith("tile_") or (least, most) == (0, 1):
+            counts = range(smallest, largest + 1)
+        else:
+            counts, count = {largest}, largest
+            while count > smallest and (count == largest or count > divisor):
+                count = max(smallest, round_up(count, divisor) // divisor)
+                counts.add(count)
+        return [count * step for count in sorted(counts)]

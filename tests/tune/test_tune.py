@@ -3,8 +3,8 @@
 import collections
 import json
 import os
-import pathlib
 import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -12,50 +12,11 @@ import sys
 import time
 
 import pytest
-
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-TARGET = {"x86_64": "x86_64_avx2", "aarch64": "arm_64_neon"}[platform.machine()]
-LAYERS = [{"name": name, "input_hwc": [112, 112, c], "filter_hwio": [1, 1, c, k], "output_hwc": [112, 112, k], "padding": "SAME"}
-          for name, c, k in (("narrow", 32, 16), ("wide", 96, 24))]
-
-
-class Run:
-    def __init__(self, folder):
-        self.folder = folder
-        (folder / "problems.json").write_text(json.dumps({"net": {"layers": LAYERS}}))
-        self.log, self.rows = folder / "log.jsonl", folder / "schedules" / TARGET / "here.json"
-        self.runs = folder / "runs.txt"
-
-    def command(self, *options, log=None):
-        return [ROOT / "build_tools/tune", "--problems", self.folder / "problems.json", "--target", TARGET, "--hardware", "here",
-                "--ops", "conv2d_backprop_filter", "--seconds", "0.01", "--limit", "4", "--measure", HERE / "fake_measure",
-                "--schedules", self.folder / "schedules", "--log", log or self.log, *options]
-
-    def environment(self, slow=0):
-        return {**os.environ, "CONVGRAD_GENERATOR": str(HERE / "fake_generator"), "FAKE_MEASURE_RUNS": str(self.runs),
-                "FAKE_MEASURE_SECONDS": str(slow), "COLUMNS": "200"}
-
-    def tune(self, *options, log=None):
-        return subprocess.run([str(word) for word in self.command(*options, log=log)], capture_output=True, text=True,
-                              env=self.environment())
-
-    def records(self):
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
-
-
-@pytest.fixture
-def run(tmp_path):
-    return Run(tmp_path)
-
-
-def of_kind(records, kind):
-    return [record for record in records if record["kind"] == kind]
-
+from running import ROOT, TARGET, of_kind
 
 def test_what_goes_wrong_is_recorded_and_the_search_goes_on(run):
     # So many trials, not so much time: what they are does not depend on how fast this machine is.
-    done = run.tune("--budget", "1h", "--trials", "60", "--report", run.folder / "report")
+    done = run.tune("--layers", "narrow", "--budget", "1h", "--trials", "48", "--report", run.folder / "report")
     assert done.returncode == 0, done.stdout + done.stderr
     trials = of_kind(run.records(), "trial")
     kinds = collections.Counter(t["error"]["kind"] for t in trials if "error" in t)
@@ -77,7 +38,7 @@ def test_what_goes_wrong_is_recorded_and_the_search_goes_on(run):
 
 
 def test_a_killed_run_goes_on_and_nothing_is_measured_twice(run):
-    process = subprocess.Popen([str(word) for word in run.command("--budget", "1h", "--trials", "24")], env=run.environment(0.05),
+    process = subprocess.Popen([str(word) for word in run.command("--budget", "1h", "--trials", "16")], env=run.environment(0.05),
                                start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.time() + 120
     while not (run.log.exists() and len(run.log.read_text().splitlines()) > 12):
@@ -89,7 +50,7 @@ def test_a_killed_run_goes_on_and_nothing_is_measured_twice(run):
     run.log.write_bytes(before.rstrip(b"\n") + b'\n{"key": "torn", "kind": "tri')  # as a write that was cut off leaves it
     done = run.tune()
     assert done.returncode != 0 and "is there already: --resume goes on with it" in done.stderr
-    done = run.tune("--budget", "1h", "--trials", "24", "--resume")
+    done = run.tune("--budget", "1h", "--trials", "16", "--resume")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed over 1 torn line" in done.stdout
     assert run.log.read_bytes().startswith(before.rstrip(b"\n"))  # only appended to
@@ -99,19 +60,15 @@ def test_a_killed_run_goes_on_and_nothing_is_measured_twice(run):
     trials = of_kind(run.records(), "trial")
     # Once for each trial, but for the one that was being measured when the run was killed; duels repeat.
     assert sum(1 for count in measured.values() if count == 2) <= 1
-    resumed = json.loads(run.rows.read_text()) if run.rows.exists() else None
+    resumed = run.found()
 
     # A replay finds the same, with neither compiler nor measuring program.
-    if run.rows.exists():
+    if resumed:
         run.rows.unlink()
     run.runs.unlink()
-    environment = {**run.environment(), "PATH": "/nowhere"}
-    python = ROOT / "build/tune_env/bin/python3"
-    words = [python, "-B", ROOT / "build_tools/tune.py", *run.command("--replay")[1:], "--build", run.folder / "build"]
-    replay = subprocess.run([str(word) for word in words], capture_output=True, text=True, env=environment)
+    replay = run.replay()
     assert replay.returncode == 0, replay.stdout + replay.stderr
-    assert not run.runs.exists()
-    assert (json.loads(run.rows.read_text()) if run.rows.exists() else None) == resumed
+    assert not run.runs.exists() and run.found() == resumed
     assert f"{len([t for t in trials if ' 32 1 1 32 16 ' in t['problem']])} tried" in replay.stdout
 
 
@@ -119,7 +76,7 @@ def test_two_logs_make_one(run):
     logs = []
     for name in ("narrow", "wide"):
         logs.append(run.folder / f"{name}.jsonl")
-        done = run.tune("--trials", "8", "--layers", name, "--dry-run", log=logs[-1])
+        done = run.tune("--trials", "4", "--layers", name, "--dry-run", log=logs[-1])
         assert done.returncode == 0, done.stdout + done.stderr
     run.log.write_bytes(b"".join(log.read_bytes() for log in logs))
     done = run.tune("--replay", "--dry-run")
@@ -153,12 +110,60 @@ def test_ctrl_c_keeps_what_there_is(run):
 
 
 def test_a_larger_budget_goes_on(run):
-    for options in (["--trials", "8"], ["--trials", "16", "--budget", "1h", "--resume"]):
+    for options in (["--trials", "4"], ["--trials", "8", "--budget", "1h", "--resume"]):
         done = run.tune("--layers", "narrow", "--dry-run", *options)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert len(of_kind(run.records(), "trial")) == 16
+    assert len(of_kind(run.records(), "trial")) == 8
     # Of the same time or less nothing more is asked for.
-    assert "16 tried" in run.tune("--layers", "narrow", "--dry-run", "--resume").stdout
+    assert "8 tried" in run.tune("--layers", "narrow", "--dry-run", "--resume").stdout
+
+
+def test_an_exhaustive_search_tries_everything_of_a_grid_once(run):
+    done = run.tune("--layers", "narrow", "--exhaustive", "50")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = int(re.search(r"narrow backprop_filter: (\d+) candidates, of sizes divided by", done.stdout)[1])
+    assert re.search(rf"all together {said} candidates, 0 of them in the log: about \d+:\d\d", done.stdout), done.stdout
+    trials = of_kind(run.records(), "trial")
+    starts = of_kind(run.records(), "starts")[0]["candidates"]
+    tried = [json.dumps(trial["candidate"]) for trial in trials]
+    assert len(set(tried)) == len(tried) and said <= len(tried) <= said + len(starts)
+    assert re.search(r"today's takes \d\.\d+ times the best's time|none was faster", done.stdout)
+    assert re.search(r"today's kernels take \d\.\d+ times the time of the best found \(geometric mean of 1", done.stdout)
+    found = run.found()
+    if found:
+        run.rows.unlink()
+    replay = run.replay("--layers", "narrow")
+    assert replay.returncode == 0 and f"{len(tried)} tried" in replay.stdout and run.found() == found, replay.stdout + replay.stderr
+
+
+def test_a_small_space_is_searched_wholly(run):
+    layer = {"name": "tiny", "input_hwc": [1, 1, 4], "filter_hwio": [1, 1, 4, 4], "output_hwc": [1, 1, 4], "padding": "SAME"}
+    (run.folder / "problems.json").write_text(json.dumps({"net": {"layers": [layer]}}))
+    done = run.tune("--trials", "8", "--dry-run")
+    assert done.returncode == 0 and re.search(r"tiny backprop_filter: \d+ candidates, all there are", done.stdout), done.stdout
+    first = [trial["candidate"] for trial in of_kind(run.records(), "trial")]
+    done = run.tune("--trials", "16", "--dry-run", "--resume", "--budget", "1h")
+    assert done.returncode == 0, done.stdout + done.stderr
+    both = [trial["candidate"] for trial in of_kind(run.records(), "trial")]
+    assert len(both) == 16 and both[:8] == first
+
+
+def test_a_log_of_an_older_tuner_is_named(run):
+    run.log.write_text(json.dumps({"key": "1", "kind": "baseline", "problem": "", "hardware": {}, "versions": {}}) + "\n")
+    done = run.tune("--replay")
+    assert done.returncode != 0 and "is of an older tuner, whose records do not say how was searched" in done.stderr, done.stderr
+
+
+def test_the_rows_of_other_hardware_are_starts(run):
+    run.rows.parent.mkdir(parents=True)
+    line = "conv2d_backprop_filter 1 112 112 32 1 1 32 16 1 1 1 1 SAME"
+    row = {"op": "conv2d_backprop_filter", "dtype": "f32", "algorithm": "direct", "accepts": {"filter": "1x1", "stride": "1x1"},
+           "params": {"tile_vectors": 1, "tile_channels": 8, "block_vectors": 2, "block_channels": 16, "block_width": 77},
+           "provenance": {"problem": line}}
+    (run.rows.parent / "elsewhere.json").write_text(json.dumps({"hardware": {"vendor": "Me", "family": 6, "model": 7}, "rows": [row]}))
+    done = run.tune("--layers", "narrow", "--trials", "4", "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 77 in [candidate["params"]["block_width"] for candidate in of_kind(run.records(), "starts")[0]["candidates"]]
 
 
 def test_a_search_without_a_win_leaves_the_rows_of_before(run):
@@ -192,6 +197,8 @@ def test_real_kernels(run):
     (["--target", "pentium"], "--target is 'pentium', expected one of"),
     (["--ops", "conv3d"], "--ops has 'conv3d', expected some of"),
     (["--hardware", "default"], "--hardware is 'default', expected a name"),
+    (["--exhaustive", "0"], "--exhaustive is 0, expected an integer above 0"),
+    (["--scheduler", "tcp://127.0.0.1:1", "--hardware", ""], "--scheduler needs --hardware"),
     (["--layers", "("], "--layers is '(', no regular expression"),
     (["--layers", "nothing"], "no layer is left to tune"),
     (["--replay"], "--replay: there is no log"),
