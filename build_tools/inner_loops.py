@@ -124,9 +124,10 @@ def report(path, objdump, mca, limits):
         # The passes of its transforms have FMAs too, and go through the stack by design; the instructions of the products'
         # loop are FMAs above all.
         loops = [entry for entry in loops if 5 * entry[1] > 2 * len(entry[0])]
-    # A kernel that reads an operand in place has one more copy of the tile's loop, for channels in no whole vectors. It
-    # loads lane by lane, and no row chooses the kernel for them.
-    loops = [entry for entry in loops if not any(re.match(r"v?insertps", i) for i in entry[0])]
+    if "in_place" in path.stem:
+        # One more copy of the tile's loop, for channels in no whole vectors. It loads lane by lane, and no row chooses the
+        # kernel for them.
+        loops = [entry for entry in loops if not any(re.match(r"v?insertps|ld1\s+\{.*\[\d", i) for i in entry[0])]
     most = max((fmas for _, fmas, _ in loops), default=0)
     if most == 0:
         sys.exit(f"inner_loops: no innermost loop of {path} has an FMA")

@@ -20,7 +20,7 @@ from tuner.log import Log
 from tuner.machine import Failed
 from tuner.measuring import Here
 from tuner.search import BATCH, Clock, Problem, Search, Stop
-from tuner.space import Candidate, Space
+from tuner.space import Candidate, Space, logged_candidate
 
 ROOT = kernel_rows.ROOT
 OPS = tuple(kernel_rows.FAMILY_OF_OP)
@@ -106,8 +106,8 @@ def first_line(*command):
 
 def about_this(options, target, log, measuring):
     """What goes into each record, and what limits know of the machine. A replay has both from its log."""
-    # Of the last run, if several went into the log.
-    before = ([None] + [record for record in log.records.values() if record.get("kind") == "baseline"])[-1]
+    # Of the last run, if several went into the log: baselines may be of one before it.
+    before = ([None] + [record for record in log.records.values() if "hardware" in record])[-1]
     if options.replay:
         expect(before, f"--replay: {options.log} has no baseline")
         expect("search" in before, f"--replay: {options.log} is of an older tuner, whose records do not say how was searched")
@@ -131,10 +131,6 @@ def about_this(options, target, log, measuring):
 
 def incumbent_of(kernel):
     return Candidate(kernel.op, kernel.algorithm, kernel.filter, kernel.stride, kernel.params)
-
-
-def logged_candidate(given):
-    return Candidate(given["op"], given["algorithm"], tuple(given["filter"]), tuple(given["stride"]), given["params"])
 
 
 def logged_baselines(search, work):
@@ -192,13 +188,6 @@ def tuned_before(path, problem, incumbent):
 
 def rows_path(options):
     return options.schedules / options.target / f"{options.hardware}.json"
-
-
-def adapted(space, candidate):
-    """A candidate of before for this problem, also of a time when there were fewer numbers."""
-    family = space.family(candidate.algorithm)
-    params = {name: candidate.params.get(name, preset) for name, (preset, _, _) in space.known[family].items()}
-    return space.candidate(candidate.algorithm, space.canonical(family, params))
 
 
 def minutes(seconds):
@@ -278,7 +267,7 @@ def tune(options, console):
     search = Search(log, kernels, measuring, about, clock, options.trials, watch)
     if search.log.torn:
         console.print(f"{options.log}: passed over {search.log.torn} torn line(s)")
-    outcomes = []
+    outcomes, trouble = [], None
     with console.status("what convgrad takes today ...") as status:
         try:
             known = logged_baselines(search, work) if options.replay else baselines(options, search, tables, probes, work)
@@ -302,7 +291,7 @@ def tune(options, console):
                 def starts(space=space, problem=problem, incumbent=incumbent):
                     found = [incumbent, *tuned_before(rows_path(options), problem, incumbent), *nearest(space, problem, outcomes)]
                     return {"kind": "starts", "problem": problem.line, "candidates": [
-                        adapted(space, candidate)._asdict() for candidate in found if candidate.algorithm in space.algorithms]}
+                        space.adapted(candidate)._asdict() for candidate in found if candidate.algorithm in space.algorithms]}
 
                 # In the log, since which shapes were tuned before may be another matter in a replay.
                 begin = search.logged(search.key_of_search("starts", problem), starts)["candidates"]
@@ -316,7 +305,11 @@ def tune(options, console):
             console.print("the log ends here: its run was cut off")
         except KeyboardInterrupt:
             console.print("interrupted: what there is goes into the rows; --resume goes on")
-    return outcomes, about
+        except ToolError as error:
+            if not outcomes:
+                raise
+            trouble = error  # what there is goes into the rows first
+    return outcomes, about, trouble
 
 
 def summary_line(outcome, number, of):
@@ -324,7 +317,7 @@ def summary_line(outcome, number, of):
     failed = sum(1 for t in outcome.trials if not math.isfinite(t.ratio))
     text = f"{name}: {len(outcome.trials)} tried, {failed} failed"
     duel = outcome.duel
-    if not duel or "error" in duel:
+    if not duel:
         return f"{text}; today's kernel stays, none was faster"
     by = f"today's takes {1 / duel['ratio']:.3f} times the best's time ({1 / duel['high']:.3f} to {1 / duel['low']:.3f})"
     return f"{text}; {by}, {duel['gflops']:.1f} GFLOP/s" if rows.is_win(outcome) else f"{text}; today's kernel stays, {by}"
@@ -332,7 +325,7 @@ def summary_line(outcome, number, of):
 
 def summary(outcomes):
     """How near today's kernels are to the best that was found, by duels; where none was faster they are the best."""
-    ratios = [1 / o.duel["ratio"] if o.duel and "error" not in o.duel else 1 for o in outcomes]
+    ratios = [max(1, 1 / o.duel["ratio"]) if o.duel else 1 for o in outcomes]
     mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
     return f"today's kernels take {mean:.3f} times the time of the best found (geometric mean of {len(ratios)}, by duels)"
 
@@ -341,7 +334,7 @@ def main():
     console = Console()
     try:
         options = arguments()
-        outcomes, about = tune(options, console)
+        outcomes, about, trouble = tune(options, console)
         if outcomes:
             console.print(summary(outcomes), highlight=False)
         if options.report:
@@ -356,6 +349,8 @@ def main():
             path.parent.mkdir(parents=True, exist_ok=True)
             new, kept = rows.write(path, outcomes, cpu)
             console.print(f"{path}: {new} rows, and {kept} of before" if new + kept else "no row: today's kernels stay")
+        if trouble:
+            raise trouble
     except (ToolError, Failed, problem_files.ProblemError, kernel_rows.RowError) as error:
         sys.exit(f"tune: {error}")
 

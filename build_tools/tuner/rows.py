@@ -42,7 +42,7 @@ def tuned_row(outcome, outcomes):
 def is_win(outcome):
     """Whether the best is faster than the default beyond the noise, by enough to be worth 25 KB of code: all of the ratio's
     95% interval is below 1 - LEAST_GAIN."""
-    return bool(outcome.duel) and "error" not in outcome.duel and outcome.duel["high"] < 1 - LEAST_GAIN
+    return bool(outcome.duel) and outcome.duel["high"] < 1 - LEAST_GAIN
 
 
 def read(path):
@@ -54,12 +54,13 @@ def read(path):
 
 
 def write(path, outcomes, cpu):
-    """Rows of new winners, then those of the file that they do not replace; how many of both. Without any there is no
-    file."""
+    """Rows of new winners, then those of the file for problems that were not searched; how many of both. Without any there
+    is no file. (A row of before is among what a search starts from: it wins again, or is no longer worth its code.)"""
     rows = [tuned_row(outcome, outcomes) for outcome in outcomes if is_win(outcome)]
-    replaced = {row["provenance"]["problem"] for row in rows}
-    kept = [row for row in read(path)[0] if row.get("provenance", {}).get("problem") not in replaced]
+    searched = {outcome.problem.line for outcome in outcomes if outcome.trials}
+    kept = [row for row in read(path)[0] if row.get("provenance", {}).get("problem") not in searched]
     if not rows + kept:
+        path.unlink(missing_ok=True)
         return 0, 0
     vendor, family, model = cpu
     text = [json.dumps({"vendor": vendor, "family": family, "model": model}), *map(json.dumps, rows + kept)]

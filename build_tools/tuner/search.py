@@ -19,6 +19,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 BATCH = 4  # asked at once: compiled together, then measured, by as many workers. Fixed, so that a replay elsewhere asks the same
 MOST_DULL = 400  # asks in a row that lead to nothing new: the space is exhausted
 ROUNDS = 3  # of a trial
+DUELS = 3  # with the best of the trials, until one is won: a disturbed trial may look better than the winner
 DUEL_ROUNDS = 15
 TRIES = 3  # of a measurement that more hangs on than a candidate, where workers are lost
 CONFIDENCE = 1.96  # of the mean of logarithms of ratios: 95%
@@ -27,12 +28,15 @@ Outcome = collections.namedtuple("Outcome", "problem incumbent best duel trials"
 
 
 class Trial(collections.namedtuple("Trial", "candidate ratio record")):
-    """`ratio`: its time over the incumbent's; infinite where it failed."""
+    """`ratio`: its time over the incumbent's, by the bests or the medians, whichever says less for it; infinite where it
+    failed."""
 
     @classmethod
     def of(cls, candidate, record):
-        failed = "error" in record
-        return cls(candidate, math.inf if failed else record["seconds"]["best"] / record["incumbent_seconds"]["best"], record)
+        if "error" in record:
+            return cls(candidate, math.inf, record)
+        mine, theirs = record["seconds"], record["incumbent_seconds"]
+        return cls(candidate, max(mine[name] / theirs[name] for name in ("best", "median")), record)
 
 
 class Stop(Exception):
@@ -150,27 +154,43 @@ class Search:
         for key, said in self.measuring.measure(jobs):
             append(key, said if isinstance(said, Failed) else said[0])
 
-    # The best once more beside the incumbent, for longer: it replaces it only if it is faster beyond the noise.
     def duel(self, problem, incumbent, candidate):
-        def make():
-            facts = {"kind": "duel", "problem": problem.line, "name": problem.name, "candidate": candidate._asdict()}
-            try:
-                job = Job(problem.line, self.built(incumbent, candidate), self.seconds_each, 1, DUEL_ROUNDS)
-                [(_, answers)] = self.measuring.measure({"duel": job}, TRIES)
-            except Failed as error:
-                answers = error
-            if isinstance(answers, Failed):
-                return {**facts, "error": answers.as_record()}
-            ratios = []
-            for answer in answers:
-                theirs, mine = map(times, answer["kernels"])
-                ratios.append(math.log(mine["median"] / theirs["median"]))
-            mean, spread = statistics.mean(ratios), statistics.stdev(ratios) / math.sqrt(len(ratios))
-            return {**facts, "ratio": math.exp(mean), "low": math.exp(mean - CONFIDENCE * spread),
-                    "high": math.exp(mean + CONFIDENCE * spread), "gflops": answer["flops"] / mine["best"] * 1e-9,
-                    "incumbent_gflops": answer["flops"] / theirs["best"] * 1e-9, "peak_gflops": answer["peak_gflops"]}
+        """A candidate once more beside the incumbent, for longer: it replaces it only if it is faster beyond the noise.
+        None: it could not be measured, which a resumed run tries again."""
+        key = self.key("duel", problem, incumbent._asdict(), candidate._asdict())
+        if self.log.get(key) is not None or self.measuring is None:
+            return self.log.get(key)
+        facts = {"kind": "duel", "problem": problem.line, "name": problem.name, "candidate": candidate._asdict()}
+        try:
+            job = Job(problem.line, self.built(incumbent, candidate), self.seconds_each, 1, DUEL_ROUNDS)
+            [(_, answers)] = self.measuring.measure({"duel": job}, TRIES)
+        except Failed as error:
+            answers = error
+        if isinstance(answers, Failed):
+            return None if answers.kind == "lost" else self.append(key, {**facts, "error": answers.as_record()})
+        theirs, mine = ([times(answer["kernels"][index])["median"] for answer in answers] for index in (0, 1))
+        ratios = [math.log(one / other) for one, other in zip(mine, theirs)]
+        mean, spread = statistics.mean(ratios), statistics.stdev(ratios) / math.sqrt(len(ratios))
+        gflop = answers[0]["flops"] * 1e-9
+        return self.append(key, {**facts, "ratio": math.exp(mean), "low": math.exp(mean - CONFIDENCE * spread),
+                                 "high": math.exp(mean + CONFIDENCE * spread), "gflops": gflop / statistics.median(mine),
+                                 "incumbent_gflops": gflop / statistics.median(theirs),
+                                 "peak_gflops": max(answer["peak_gflops"] for answer in answers)})
 
-        return self.logged(self.key("duel", problem, incumbent._asdict(), candidate._asdict()), make)
+    def duels(self, problem, incumbent, trials):
+        """The best trial and its duel: one that was won, else the one that was lost by least; None: there was none."""
+        best = min(trials, key=lambda trial: trial.ratio, default=None)
+        rivals = sorted((trial for trial in trials if trial.ratio < 1 and trial.candidate != incumbent), key=lambda t: t.ratio)
+        result = None
+        for rival in rivals[:DUELS]:
+            duel = self.duel(problem, incumbent, rival.candidate)
+            if duel is None or "error" in duel:
+                continue
+            if result is None or duel["ratio"] < result["ratio"]:
+                best, result = rival, duel
+            if duel["high"] < 1:
+                break
+        return best, result
 
     def run(self, problem, space, incumbent, starts, seconds, everything=None):
         """The best kernel for a problem, by the incumbent's time. `starts` are tried first, then what Optuna suggests, or all
@@ -207,13 +227,7 @@ class Search:
             if len(new) < len(candidates):  # a replay has come to the end of its log
                 break
             asked.tell(new)
-        best = min(trials, key=lambda trial: trial.ratio, default=None)
-        duel = None
-        if best is not None and best.ratio < 1 and best.candidate != incumbent:
-            try:
-                duel = self.duel(problem, incumbent, best.candidate)
-            except Stop:
-                duel = None
+        best, duel = self.duels(problem, incumbent, trials)
         if self.measuring is not None and not ended:  # a replay ends here too
             self.log.append({"key": self.key_of_search("end", problem), "kind": "end", "problem": problem.line,
                              "trials": len(trials), "seconds": seconds if math.isfinite(seconds) else None})

@@ -35,6 +35,11 @@ def factors_of_rules(family):
     return {match[1]: match[2] for match in pairs if match}
 
 
+def logged_candidate(given):
+    """A candidate that a log or a row's file tells."""
+    return Candidate(given["op"], given["algorithm"], tuple(given["filter"]), tuple(given["stride"]), given["params"])
+
+
 class Space:
     """The candidates of one op on one problem. `sizes` are the problem's as rows compare them (normalized), `filter` and
     `stride` the problem's, `facts` the machine's: lanes, registers, l1_bytes, l2_bytes."""
@@ -73,6 +78,12 @@ class Space:
                 params[name] = trial.suggest_int(label, least, most, log=most > 8 and least > 0)
         return self.candidate(algorithm, self.canonical(family, params))
 
+    def adapted(self, candidate):
+        """A candidate of before for this problem, also of a time when there were fewer numbers."""
+        family = self.family(candidate.algorithm)
+        params = {name: candidate.params.get(name, preset) for name, (preset, _, _) in self.known[family].items()}
+        return self.candidate(candidate.algorithm, self.canonical(family, params))
+
     def may_go_along_reduction(self):
         return self.op == "conv2d_backprop_input" and self.sizes["in_channels"] <= MOST_FEW_CHANNELS
 
@@ -107,6 +118,12 @@ class Space:
         elif family == "filter":
             self.clamp(params, "block_vectors", -(-self.sizes["out_channels"] // self.facts["lanes"]), "tile_vectors")
             self.clamp(params, "block_channels", self.sizes["in_channels"], "tile_channels")
+            # A panel in whole vectors and in whole tiles, as a limit asks for.
+            if params["block_channels"] >= self.facts["lanes"]:
+                params["block_channels"] = round_up(params["block_channels"],
+                                                    math.lcm(params["tile_channels"], self.facts["lanes"]))
+            if self.sizes["out_channels"] % self.facts["lanes"] != 0:
+                params["in_place"] = 0  # it would be read lane by lane
             params["block_width"] = min(params["block_width"], self.sizes["out_width"])
             params["block_height"] = min(params["block_height"], self.sizes["out_height"])
         elif family == "winograd_image":
@@ -193,4 +210,4 @@ class Space:
             while count > smallest and (count == largest or count > divisor):
                 count = max(smallest, round_up(count, divisor) // divisor)
                 counts.add(count)
-        return [count * step for count in sorted(counts)]
+        return sorted({self.canonical(family, {**params, name: count * step})[name] for count in counts})

@@ -6,6 +6,7 @@ worker's Python to run; so a worker needs `distributed`, and nothing of convgrad
 
 import base64
 import collections
+import contextlib
 import json
 import logging
 import pathlib
@@ -67,7 +68,7 @@ class Workers:
         """{Worker: its resources} of all there are."""
         try:
             workers = self.client.sync(self.client.scheduler.identity)["workers"]
-        except (OSError, ValueError) as error:
+        except Exception as error:  # a client that gave up makes it AttributeError and others
             raise ToolError(f"the scheduler at {self.address} is gone ({error}); --resume goes on with what is in the log")
         return {Worker(address, said["local_directory"]): said["resources"] for address, said in workers.items()}
 
@@ -92,8 +93,8 @@ class Workers:
         expect(said["processor"] == here, f"the worker {worker.address} is a {said['processor']}, but the measuring program of "
                f"this machine is for {here}: run build_tools/tune on a {said['processor']}")
         for other, facts in self.known.items():
-            expect(facts["cpu"] == said["cpu"], f"two workers announce {self.hardware} but have different CPUs: {other.address} "
-                   f"is {facts['cpu']}, {worker.address} is {said['cpu']}; start one of them with another --hardware")
+            expect(facts == said, f"two workers announce {self.hardware} but have different CPUs or caches: {other.address} "
+                   f"is {facts}, {worker.address} is {said}; start one of them with another --hardware")
 
     def wait_for_one(self):
         until = time.monotonic() + PATIENCE
@@ -163,7 +164,8 @@ class Workers:
                     self.wait([future for _, _, future in running.values()])
         finally:  # interrupted: nobody waits for these
             for _, _, future in running.values():
-                future.cancel()
+                with contextlib.suppress(Exception):  # of a client that gave up
+                    future.cancel()
 
     @staticmethod
     def wait(futures):

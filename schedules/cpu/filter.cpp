@@ -11,10 +11,10 @@
 //                (ResNet-50's 1x1 layers, AVX2, Zen 3, November 2026: 62% of the FMA peak, 84 to 88% with strips).
 //                With few input channels there is too little to compute while a strip, of which memory has 128 bytes
 //                a row, is waited for: then whole_rows packs the block's channels, in the order of memory
-//                (MobileNetV2's 1x1 16 -> 96: 53 to 62 GFLOP/s, 24 -> 144: 67 to 73). With fewer still even that does
-//                not pay: in_place reads out_backprop where it is (3x3 stride 2, 3 -> 32: 59 to 66 GFLOP/s), which
-//                wants its channels in whole vectors: a copy of the tile's loop takes others lane by lane, and no row
-//                chooses the kernel for them.
+//                (MobileNetV2's 1x1 16 -> 96: 53 to 62 GFLOP/s, 24 -> 144: 67 to 73). Often even that does not
+//                pay: in_place reads out_backprop where it is (3x3 stride 2, 3 -> 32: 59 to 66 GFLOP/s; 1x1 16 -> 96:
+//                49 to 53, 32 -> 192: 79 to 83; 24 -> 144: now faster, now slower), which wants its channels in whole
+//                vectors: a copy of the tile's loop takes others lane by lane, and no row chooses the kernel for them.
 //        tile      tile_vectors x tile_channels accumulators in registers
 //
 // Tried on the same machine, without gain: a panel transposed to run along the pixels (the transposing costs what the

@@ -46,8 +46,9 @@ def program(packages, processor):
     run(["cp", "-r", packages / processor, moved])
     foreign = processor != platform.machine()
     toolchain = [f"-DCMAKE_TOOLCHAIN_FILE={ROOT}/build_tools/cmake/aarch64-linux-gnu.cmake"] if foreign else []
-    for command in (["cmake", "-S", APP, "-B", build, "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={moved}", *toolchain],
-                    ["cmake", "--build", build]):
+    # Ninja: a bare machine has no make.
+    configure = ["cmake", "-S", APP, "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_PREFIX_PATH={moved}"]
+    for command in ([*configure, *toolchain], ["cmake", "--build", build]):
         done = run(command)
         assert done.returncode == 0, done.stdout + done.stderr
     return (["qemu-aarch64", "-cpu", "cortex-a53", "-L", "/usr/aarch64-linux-gnu"] if foreign else []) + [build / "network"]

@@ -1,9 +1,12 @@
 """The candidates that an exhaustive search tries."""
 
+import json
+import math
 import random
 
+import kernel_rows
 import pytest
-from tuner.space import GRIDS, Space
+from tuner.space import GRIDS, Candidate, Space, round_up
 
 FACTS = {"lanes": 8, "registers": 16, "l1_bytes": 32 * 1024, "l2_bytes": 512 * 1024}
 OPS = ("conv2d", "conv2d_backprop_input", "conv2d_backprop_filter")
@@ -67,3 +70,37 @@ def test_a_real_layer_has_a_grid_that_can_be_tried():
         assert {candidate.algorithm for candidate in found} == {"direct", "winograd_4x4"}
         for name in ("tile_vectors", "block_vectors"):
             assert len({candidate.params[name] for candidate in found}) > 2
+
+
+@pytest.mark.parametrize("channels", [16, 24, 64, 128, 256])
+def test_blocks_of_input_channels_are_whole_tiles_and_whole_vectors(channels):
+    space = space_of("conv2d_backprop_filter", (1, 3136), channels, 64, (1, 1))
+    _, found = space.finest_grid(1000)
+    for tile in (3, 4):
+        blocks = {c.params["block_channels"] for c in found if c.params["tile_channels"] == tile}
+        assert round_up(channels, math.lcm(tile, FACTS["lanes"])) in blocks, (tile, blocks)
+
+
+def rows_of(target, op):
+    folder = kernel_rows.ROOT / "schedules" / target
+    facts = json.loads((folder / "target.json").read_text())
+    rows = json.loads((folder / "default.json").read_text())["rows"]
+    return facts, [row for row in rows if row["op"] == op and row["algorithm"] == "direct"]
+
+
+@pytest.mark.parametrize("target", ["x86_64_avx512", "x86_64_avx2", "x86_64_sse41", "arm_64_neon"])
+def test_todays_filter_gradients_are_worth_a_try(target):
+    """What a search starts from breaks no limit, as it is and fitted to a problem."""
+    facts, rows = rows_of(target, "conv2d_backprop_filter")
+    assert rows
+    facts = {"lanes": facts["vector_bytes"] // 4, "registers": facts["registers"], "l1_bytes": 48 * 1024, "l2_bytes": 2 << 20}
+    for row in rows:
+        filter_size, stride = (tuple(map(int, row["accepts"][name].split("x"))) for name in ("filter", "stride"))
+        for channels in (3, 16, 64, 256):
+            sizes = {"batch": 4, "groups": 1, "in_height": 56, "in_width": 56, "in_channels": channels, "out_height": 56,
+                     "out_width": 56, "out_channels": 64}
+            space = Space(row["op"], filter_size, stride, sizes, facts, True)
+            given = Candidate(row["op"], "direct", filter_size, stride, row["params"])
+            presets = {name: preset for name, (preset, _, _) in space.known["filter"].items()}
+            assert space.broken_limit(given._replace(params={**presets, **row["params"]})) is None, row
+            assert space.broken_limit(space.adapted(given)) is None, (row, channels)

@@ -98,8 +98,9 @@ def test_a_cluster_that_is_not_there_is_named(run):
 
 
 @pytest.mark.parametrize("facts, text", [
-    ({"processor": "riscv64", "cpu": ["Me", 6, 7]}, "the worker tcp://b is a riscv64, but the measuring program of this machine is"),
-    ({"cpu": ["Me", 6, 8]}, "two workers announce my_cpu but have different CPUs: tcp://a is ['Me', 6, 7], tcp://b is ['Me', 6, 8]"),
+    ({"processor": "riscv64", "cpu": ["Me", 6, 7], "l2_bytes": 2}, "the worker tcp://b is a riscv64, but the measuring program of this machine is"),
+    ({"cpu": ["Me", 6, 8]}, "two workers announce my_cpu but have different CPUs or caches: tcp://a is"),
+    ({"cpu": ["Me", 6, 7], "l2_bytes": 1}, "two workers announce my_cpu but have different CPUs or caches: tcp://a is"),
 ])
 def test_workers_of_other_cpus_are_refused(run, facts, text):
     run.tune("--budget", "soon")  # makes the environment
@@ -107,7 +108,7 @@ def test_workers_of_other_cpus_are_refused(run, facts, text):
 import platform
 from tuner.workers import Worker, Workers
 workers = object.__new__(Workers)
-workers.hardware, workers.known = "my_cpu", {{Worker("tcp://a", "1"): {{"cpu": ["Me", 6, 7]}}}}
+workers.hardware, workers.known = "my_cpu", {{Worker("tcp://a", "1"): {{"processor": platform.machine(), "cpu": ["Me", 6, 7], "l2_bytes": 2}}}}
 workers.check_facts(Worker("tcp://b", "2"), {{"processor": platform.machine(), **{json.dumps(facts)}}})
 """
     done = subprocess.run([ENVIRONMENT, "-B", "-c", code], capture_output=True, text=True,
