@@ -33,11 +33,12 @@ class Defaults:
         return {"op": "conv2d_backprop_filter", "algorithm": "direct", "filter": [1, 1], "stride": [1, 1],
                 "params": {**presets, **params}}
 
-    def log(self, hardware, trials, duels=(), incumbent=None, line=LINE, **search):
+    def log(self, hardware, trials, duels=(), incumbent=None, line=LINE, date="2026-11-24T00:00:00Z",
+            **search):
         """`trials`, `duels`: pairs of a candidate and its time over the incumbent's, or None where it failed."""
         incumbent = incumbent or self.incumbent
         about = {"target": TARGET, "hardware": {"name": hardware}, "versions": {"generator": f"of {hardware}"}, "problem": line,
-                 "name": "layer", "search": {"seconds": 0.1, "seed": 1, "strict": False, **search}}
+                 "name": "layer", "date": date, "search": {"seconds": 0.1, "seed": 1, "strict": False, **search}}
         key = lambda kind, *rest: key_of(kind, TARGET, hardware, f"of {hardware}", 0.1, line, *rest)
         records = [{"key": key("baseline", incumbent), "kind": "baseline", "candidate": incumbent, "sizes": SIZES, **about}]
         for kind, found in (("trial", trials), ("duel", duels)):
@@ -65,6 +66,15 @@ BEST_ON_A, BEST_ON_B, GOOD, ONLY_ON_A, FAILS_ON_B = (Defaults.candidate(block_wi
 def two_hardware(defaults):
     defaults.log("a", [(BEST_ON_A, 0.7), (BEST_ON_B, 0.99), (GOOD, 0.9), (ONLY_ON_A, 0.6), (FAILS_ON_B, 0.65)], [(GOOD, 0.75)])
     defaults.log("b", [(BEST_ON_A, 1.2), (BEST_ON_B, 0.7), (GOOD, 0.8), (FAILS_ON_B, None)])
+
+
+def test_times_beside_an_older_default_do_not_count_in_whatever_order_logs_are_given(defaults):
+    two_hardware(defaults)
+    defaults.log("a", [(BEST_ON_A, 0.1)], incumbent=ONLY_ON_A, date="2026-11-23T00:00:00Z")
+    done = defaults.make()
+    assert done.returncode == 0, done.stderr
+    assert "left out" not in done.stderr
+    assert json.loads(defaults.path.read_text())["rows"][0]["params"] == GOOD["params"]
 
 
 def test_the_candidate_that_loses_least_everywhere_gets_a_row(defaults):
