@@ -22,6 +22,7 @@ from tuner.machine import Failed
 logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it would say is in the errors raised here
 
 PATIENCE = 10  # seconds for a worker to appear, as one does that its nanny starts again
+ASK_AGAIN = 60  # seconds until a worker is asked again that was busy
 MOMENT = 0.5  # seconds between two looks at the workers
 CONNECT_SECONDS = 10
 HOW_TO_START = "build_tools/tune --worker {address} --hardware {name}"
@@ -38,6 +39,8 @@ class Workers:
         self.program, self.target_name, self.limit = program, target_name, limit
         self.script = pathlib.Path(machine.__file__).read_text()
         self.known = {}  # Worker -> its facts
+        self.later = {}  # Worker that did not tell its facts -> when to ask it again
+        self.refused = set()
         try:
             self.client = distributed.Client(address, timeout=CONNECT_SECONDS)
         except (OSError, ValueError, TypeError) as error:
@@ -76,16 +79,29 @@ class Workers:
         """The workers of this hardware; their facts are known."""
         there = [worker for worker, resources in self.announced().items() if resources.get(self.hardware, 0) >= 1]
         self.known = {worker: self.known[worker] for worker in there if worker in self.known}
-        new = {worker: self.submit({}, worker) for worker in there if worker not in self.known}
+        now = time.monotonic()
+        new = {worker: self.submit({}, worker) for worker in there
+               if worker not in self.known and worker not in self.refused and self.later.get(worker, 0) <= now}
         for worker, future in new.items():
-            while not future.done() and worker in self.announced():
+            # One that measures for another tuner answers when that is done.
+            while not future.done() and worker in self.announced() and time.monotonic() < now + PATIENCE:
                 time.sleep(MOMENT / 10)
+            if not future.done() and worker in self.announced():
+                future.cancel()
+                self.later[worker] = time.monotonic() + ASK_AGAIN
+                continue
             said = self.result(future)
-            if not isinstance(said, Failed):
-                self.check_facts(worker, said)
-                self.known[worker] = said
-            elif worker in self.announced():
-                raise ToolError(f"the worker {worker.address} does not work: {said.text}")
+            try:
+                if not isinstance(said, Failed):
+                    self.check_facts(worker, said)
+                    self.known[worker] = said
+                elif worker in self.announced():
+                    raise ToolError(f"the worker {worker.address} does not work: {said.text}")
+            except ToolError as error:
+                if not self.known:
+                    raise
+                print(f"passed over: {error}")  # a newcomer does not end what others do
+                self.refused.add(worker)
         return list(self.known)
 
     def check_facts(self, worker, said):

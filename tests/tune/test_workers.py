@@ -114,3 +114,28 @@ workers.check_facts(Worker("tcp://b", "2"), {{"processor": platform.machine(), *
     done = subprocess.run([ENVIRONMENT, "-B", "-c", code], capture_output=True, text=True,
                           env={**os.environ, "PYTHONPATH": str(ROOT / "build_tools")})
     assert done.returncode != 0 and text in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("newcomer, said", [("busy", ""), ("another CPU", "passed over: two workers announce my_cpu")])
+def test_a_newcomer_does_not_end_what_others_do(run, newcomer, said):
+    run.tune("--budget", "soon")  # makes the environment
+    code = f"""
+import types
+from tuner import workers as module
+module.PATIENCE = 0
+workers = object.__new__(module.Workers)
+old, new = module.Worker("tcp://a", "1"), module.Worker("tcp://b", "2")
+facts = {{"processor": module.platform.machine(), "cpu": ["Me", 6, 7]}}
+workers.hardware, workers.known, workers.later, workers.refused = "my_cpu", {{old: facts}}, {{}}, set()
+workers.announced = lambda: {{old: {{"my_cpu": 1}}, new: {{"my_cpu": 1}}}}
+asked = []
+def submit(job, worker):
+    asked.append(worker)
+    return types.SimpleNamespace(done=lambda: {newcomer!r} != "busy", cancel=lambda: None)
+workers.submit, workers.result = submit, lambda future: {{**facts, "cpu": ["Me", 6, 8]}}
+assert workers.alive() == [old] and workers.alive() == [old]
+assert asked == [new], asked  # once
+"""
+    done = subprocess.run([ENVIRONMENT, "-B", "-c", code], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "build_tools")})
+    assert done.returncode == 0 and done.stdout.startswith(said), done.stdout + done.stderr
