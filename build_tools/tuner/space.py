@@ -40,6 +40,12 @@ def logged_candidate(given):
     return Candidate(given["op"], given["algorithm"], tuple(given["filter"]), tuple(given["stride"]), given["params"])
 
 
+def with_presets(candidate, known):
+    """A candidate of a time when there were fewer numbers: the others have their defaults. `known`: schedule_params()."""
+    family = kernel_rows.ALGORITHMS[candidate.algorithm].get("family", "") + kernel_rows.FAMILY_OF_OP[candidate.op]
+    return candidate._replace(params={name: candidate.params.get(name, preset) for name, (preset, _, _) in known[family].items()})
+
+
 class Space:
     """The candidates of one op on one problem. `sizes` are the problem's as rows compare them (normalized), `filter` and
     `stride` the problem's, `facts` the machine's: lanes, registers, l1_bytes, l2_bytes."""
@@ -80,9 +86,8 @@ class Space:
 
     def adapted(self, candidate):
         """A candidate of before for this problem, also of a time when there were fewer numbers."""
-        family = self.family(candidate.algorithm)
-        params = {name: candidate.params.get(name, preset) for name, (preset, _, _) in self.known[family].items()}
-        return self.candidate(candidate.algorithm, self.canonical(family, params))
+        params = with_presets(candidate, self.known).params
+        return self.candidate(candidate.algorithm, self.canonical(self.family(candidate.algorithm), params))
 
     def may_go_along_reduction(self):
         return self.op == "conv2d_backprop_input" and self.sizes["in_channels"] <= MOST_FEW_CHANNELS

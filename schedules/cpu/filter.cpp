@@ -109,13 +109,20 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .bound_storage(c, params.block_channels + lanes)
       .bound_storage(x, stages.panel_width(params.block_width))
       .bound_storage(y, stages.panel_height(params.block_height));
-  if (stages.panel_of_one_tap) {
-    input_panel.specialize(stages.input_contiguous).vectorize(c, lanes, TailStrategy::RoundUp);
-  } else if (params.block_channels < lanes) {
+  // A generic kernel's channels may be far apart: then they are copied one by one. Those of a direct one may end in a
+  // part of a vector, which wants other code.
+  const auto copy_vectors = [&](Func panel, const Var &channel, const Halide::Expr &contiguous) {
+    if (stages.panel_of_one_tap) {
+      panel.specialize(contiguous).vectorize(channel, lanes, TailStrategy::RoundUp);
+    } else {
+      panel.vectorize(channel, lanes, TailStrategy::RoundUp).specialize(contiguous);
+    }
+  };
+  if (!stages.panel_of_one_tap && params.block_channels < lanes) {
     // Lane by lane a vector of few channels would be gathered: their copies took a third of the time.
     input_panel.bound_extent(c, params.block_channels).unroll(c);
   } else {
-    input_panel.vectorize(c, lanes, TailStrategy::RoundUp).specialize(stages.input_contiguous);
+    copy_vectors(input_panel, c, stages.input_contiguous);
   }
 
   if (params.in_place != 0) {
@@ -128,11 +135,7 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
   } else {
     gradient.compute_at(sum, tile_kv).bound_extent(k, tile_k).bound_storage(k, tile_k);
   }
-  if (stages.panel_of_one_tap) {
-    gradient.specialize(stages.gradient_contiguous).vectorize(k, lanes, TailStrategy::RoundUp);
-  } else {
-    gradient.vectorize(k, lanes, TailStrategy::RoundUp).specialize(stages.gradient_contiguous);
-  }
+  copy_vectors(gradient, k, stages.gradient_contiguous);
 }
 
 }  // namespace convgrad

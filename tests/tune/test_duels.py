@@ -1,21 +1,18 @@
 """Which of the candidates that looked faster is said to be."""
 
 import importlib
-import subprocess
 import sys
 import types
 
 import pytest
-from running import ROOT
 
 NAMES = "abcdefgh"
 
 
 @pytest.fixture(scope="module")
-def modules():
-    """The tuner's search and tune.py, with what they import: build_tools/tune makes an environment of its own."""
-    subprocess.run([ROOT / "build_tools/tune", "--problems", "none", "--target", "none"], capture_output=True)
-    sys.path += map(str, (ROOT / "build/tune_env/lib").glob("python3*/site-packages"))
+def modules(python_of_tuner):
+    """The tuner's search and tune.py, with what they import."""
+    sys.path += map(str, python_of_tuner.parents[1].glob("lib/python3*/site-packages"))
     return importlib.import_module("tuner.search"), importlib.import_module("tune")
 
 

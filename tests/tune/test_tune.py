@@ -14,6 +14,7 @@ import time
 import pytest
 from running import ROOT, TARGET, of_kind
 
+
 def test_what_goes_wrong_is_recorded_and_the_search_goes_on(run):
     # So many trials, not so much time: what they are does not depend on how fast this machine is.
     done = run.tune("--layers", "narrow", "--budget", "1h", "--trials", "48", "--report", run.folder / "report")

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import pytest
-from running import ENVIRONMENT, ROOT, of_kind
+from running import ROOT, of_kind
 
 
 class Cluster:
@@ -97,13 +97,17 @@ def test_a_cluster_that_is_not_there_is_named(run):
     assert done.returncode != 0 and "--scheduler is 'nowhere', expected the address of a Dask scheduler" in done.stderr, done.stderr
 
 
+def python(interpreter, code):
+    return subprocess.run([interpreter, "-B", "-c", code], capture_output=True, text=True,
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "build_tools")})
+
+
 @pytest.mark.parametrize("facts, text", [
     ({"processor": "riscv64", "cpu": ["Me", 6, 7], "l2_bytes": 2}, "the worker tcp://b is a riscv64, but the measuring program of this machine is"),
     ({"cpu": ["Me", 6, 8]}, "two workers announce my_cpu but have different CPUs or caches: tcp://a is"),
     ({"cpu": ["Me", 6, 7], "l2_bytes": 1}, "two workers announce my_cpu but have different CPUs or caches: tcp://a is"),
 ])
-def test_workers_of_other_cpus_are_refused(run, facts, text):
-    run.tune("--budget", "soon")  # makes the environment
+def test_workers_of_other_cpus_are_refused(python_of_tuner, facts, text):
     code = f"""
 import platform
 from tuner.workers import Worker, Workers
@@ -111,14 +115,12 @@ workers = object.__new__(Workers)
 workers.hardware, workers.known = "my_cpu", {{Worker("tcp://a", "1"): {{"processor": platform.machine(), "cpu": ["Me", 6, 7], "l2_bytes": 2}}}}
 workers.check_facts(Worker("tcp://b", "2"), {{"processor": platform.machine(), **{json.dumps(facts)}}})
 """
-    done = subprocess.run([ENVIRONMENT, "-B", "-c", code], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT / "build_tools")})
+    done = python(python_of_tuner, code)
     assert done.returncode != 0 and text in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("newcomer, said", [("busy", ""), ("another CPU", "passed over: two workers announce my_cpu")])
-def test_a_newcomer_does_not_end_what_others_do(run, newcomer, said):
-    run.tune("--budget", "soon")  # makes the environment
+def test_a_newcomer_does_not_end_what_others_do(python_of_tuner, newcomer, said):
     code = f"""
 import types
 from tuner import workers as module
@@ -136,6 +138,5 @@ workers.submit, workers.result = submit, lambda future: {{**facts, "cpu": ["Me",
 assert workers.alive() == [old] and workers.alive() == [old]
 assert asked == [new], asked  # once
 """
-    done = subprocess.run([ENVIRONMENT, "-B", "-c", code], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT / "build_tools")})
+    done = python(python_of_tuner, code)
     assert done.returncode == 0 and done.stdout.startswith(said), done.stdout + done.stderr
