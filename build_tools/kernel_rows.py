@@ -151,8 +151,8 @@ class Kernel:
         self.channels_last = algorithm["fixed"]
         self.params = self.checked_params(row.get("params", {}), self.family, where, known_params)
         on_cpu_direct = target.device == "cpu" and self.algorithm == "direct"
-        expect(not self.params.get("one_panel") or on_cpu_direct, where, "params.one_panel is for direct kernels on a CPU")
-        expect(not self.params.get("in_place") or on_cpu_direct, where, "params.in_place is for direct kernels on a CPU")
+        for name in ("one_panel", "in_place", "prefetch"):
+            expect(not self.params.get(name) or on_cpu_direct, where, f"params.{name} is for direct kernels on a CPU")
         expect(not self.params.get("along_reduction") or op == "conv2d_backprop_input", where,
                "params.along_reduction is for conv2d_backprop_input")
         self.lanes = target.vector_bytes // DTYPE_BYTES[self.dtype]

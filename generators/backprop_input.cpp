@@ -87,6 +87,7 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
     stages.result = *phase.output;
     stages.sum = Func("sum");
     stages.image_panel = Func("image_panel");
+    stages.prefetch = prefetch_of(out_backprop);
     stages.channel = c, stages.reduced = k, stages.x = x, stages.y = y, stages.n = n, stages.s = s, stages.r = r;
     const Expr channels = along_reduction != 0 ? (filter.dim(0).extent() + lanes() - 1) / lanes() * lanes()
                                                : in_whole_panels(filter.dim(0).extent(), block_reduction);

@@ -49,6 +49,7 @@ class Conv2d : public Conv2dGenerator<Conv2d> {
     stages.result = output;
     stages.reduction = reduction;
     stages.image_panel = image_panel;
+    stages.prefetch = prefetch_of(input);
     set_panel_under_filter(&stages);
     stages.taps = static_cast<int>(filter_width) * static_cast<int>(filter_height);
     if (on_gpu()) {

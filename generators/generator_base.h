@@ -12,6 +12,7 @@
 #include "generators/gpu_offsets.h"
 #include "generators/launch_plan.h"
 #include "generators/scratch_size.h"
+#include "generators/spread_prefetches.h"
 #include "generators/thread_registers.h"
 #include "schedules/schedule.h"
 
@@ -106,6 +107,14 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     set_panel_size(
         stages, [this](int w) { return panel_extent(w, stride_width, filter_width); },
         [this](int h) { return panel_extent(h, stride_height, filter_height); });
+  }
+
+  template <typename Buffer>
+  Prefetch prefetch_of(Buffer &buffer) {
+    return [this, &buffer](Halide::Stage stage, const Halide::VarOrRVar &loop, const Halide::Func &tile) {
+      stage.prefetch(buffer, loop, loop, 0, Halide::PrefetchBoundStrategy::NonFaulting);
+      spread_prefetches(this->get_pipeline(), loop.name(), tile.name());
+    };
   }
 
   // Kernels for a fixed filter read and write whole vectors of channels, generic ones take every layout.

@@ -1,5 +1,6 @@
-// What kernels want from Halide's runtime, none of which is linked: scratch, parallel loops and error codes. Kernels
-// are compiled with the user_context feature, so every hook finds its call; nothing is global, prints or aborts.
+// What kernels want from Halide's runtime, none of which is linked: scratch, parallel loops and error codes; and what
+// they want beyond it, a prefetch to L2. Kernels are compiled with the user_context feature, so every hook finds its
+// call; nothing is global, prints or aborts.
 #include <HalideRuntime.h>
 
 #include <algorithm>
@@ -64,6 +65,21 @@ int halide_do_par_for(void *user_context, halide_task_t body, int min, int size,
   CallContext *inner = size == 1 ? context : &serial;
   for (int i = 0; i < size; ++i) {
     if (const int result = body(inner, min + i, closure)) return result;
+  }
+  return 0;
+}
+
+// Fetches to L2 pixels begin to end, without it, of a row of them: each has so many channels, and they are
+// `pixel_stride` elements apart, the first at tensor[first]. What lies beyond the tensor is harmless.
+// (generators/spread_prefetches.h)
+int convgrad_prefetch(const float *tensor, int first, int begin, int end, int pixel_stride, int channels) {
+  constexpr intptr_t line = 64;
+  const intptr_t pitch = sizeof(float) * static_cast<intptr_t>(pixel_stride);
+  const char *pixel = reinterpret_cast<const char *>(tensor + first) + begin * pitch;
+  const bool contiguous = channels >= pixel_stride;
+  const intptr_t bytes = contiguous ? (end - begin) * pitch : static_cast<intptr_t>(sizeof(float)) * channels;
+  for (int i = begin; i < end; i = contiguous ? end : i + 1, pixel += pitch) {
+    for (intptr_t at = 0; at < bytes; at += line) __builtin_prefetch(pixel + at, 0, 2);
   }
   return 0;
 }

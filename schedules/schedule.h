@@ -36,6 +36,10 @@ struct FilterScheduleParams {
   }
 };
 
+// Prefetches what a stage's loop will read of a tensor in its next round, some of it before each computation of a tile
+// inside (generators/spread_prefetches.h).
+using Prefetch = std::function<void(Halide::Stage stage, const Halide::VarOrRVar &loop, const Halide::Func &tile)>;
+
 // An image that is a sum over filter taps and channels: y of conv2d, dx (or one phase of it) of backprop_input.
 struct ImageStages {
   Halide::Func result;     // (channel, x, y, n): the output
@@ -46,6 +50,7 @@ struct ImageStages {
                               // once a call: (channel of the tile, reduced, s, r, filter_tile)
   Halide::Func image_panel;   // (reduced, x, y, n), or (reduced, x, y, n, s, r) where panel_of_one_tap
   Halide::Var channel, reduced, x, y, n, s, r;
+  Prefetch prefetch;  // of the tensor that image_panel is filled from
   Halide::Var filter_tile{"filter_tile"};
   Halide::Expr filter_tiles;  // how many register tiles' channels the result has
 
@@ -72,6 +77,7 @@ struct FilterStages {
   Halide::Func input_panel;     // (c, x, y, n), or (c, q, p, n, s, r) where panel_of_one_tap
   Halide::Func gradient_panel;  // (k, q, p, n)
   Halide::Var k, c, s, r, x, y, n;
+  Prefetch prefetch;  // of out_backprop
 
   bool panel_of_one_tap = false;                      // as in ImageStages
   std::function<int(int)> panel_width, panel_height;  // of input_panel, for so many output columns (rows)

@@ -111,6 +111,7 @@ class Space:
         if family == "image":
             lanes, image = self.facts["lanes"], IMAGE_OF_RESULT[self.op]
             params["along_reduction"] = min(params["along_reduction"], params["one_panel"])
+            params["prefetch"] = min(params["prefetch"], params["one_panel"] - params["along_reduction"])
             vector = 1 if params["along_reduction"] else lanes
             reduced = self.sizes[REDUCED_CHANNELS[self.op]]
             # One panel holds them all, so their number is not a choice.
@@ -129,6 +130,7 @@ class Space:
                                                     math.lcm(params["tile_channels"], self.facts["lanes"]))
             if self.sizes["out_channels"] % self.facts["lanes"] != 0:
                 params["in_place"] = 0  # it would be read lane by lane
+            params["prefetch"] = min(params["prefetch"], params["in_place"])
             params["block_width"] = min(params["block_width"], self.sizes["out_width"])
             params["block_height"] = min(params["block_height"], self.sizes["out_height"])
         elif family == "winograd_image":

@@ -15,12 +15,13 @@
 //                pay: in_place reads out_backprop where it is (3x3 stride 2, 3 -> 32: 59 to 66 GFLOP/s; 1x1 16 -> 96:
 //                49 to 53, 32 -> 192: 79 to 83; 24 -> 144: now faster, now slower), which wants its channels in whole
 //                vectors: a copy of the tile's loop takes others lane by lane, and no row chooses the kernel for them.
+//                With prefetch the next panel's come meanwhile: 16 -> 96 at 112 x 112 49 to 60, 32 -> 144 46 to 70,
+//                24 -> 144 at 56 x 56, whose 7 MB L3 holds, 71 to 76, smaller images 2% less to 1% more.
 //        tile      tile_vectors x tile_channels accumulators in registers
 //
 // Tried on the same machine, without gain: a panel transposed to run along the pixels (the transposing costs what the
-// loads save), and prefetches of the next panel, spread over the tiles of this one. Halide's own fetch one line in
-// four, non-temporally; with ours, to L2, 256 -> 64 gained 6% and 16 -> 96 14%, other layers nothing or lost 3%: it is
-// not memory's latency that they wait for.
+// loads save); prefetches for operands that are packed (256 -> 64 and 512 -> 128 nothing to 2%, others lost 1 to 5%,
+// which the calls cost: a copy reads in the order of memory); the loop over pixels unrolled by 2, 4 or 8.
 #include "schedules/schedule.h"
 
 namespace convgrad {
@@ -127,6 +128,7 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
 
   if (params.in_place != 0) {
     tile.update().specialize(stages.gradient_contiguous);
+    if (params.prefetch != 0) stages.prefetch(sum.update(), panel_x, tile);
     return;
   }
   gradient.store_in(MemoryType::Heap).bound_storage(x, params.block_width).bound_storage(y, params.block_height);

@@ -13,6 +13,7 @@ extern "C" {
 void *halide_malloc(void *user_context, size_t bytes);
 void halide_free(void *user_context, void *pointer);
 int halide_do_par_for(void *user_context, int (*task)(void *, int, uint8_t *), int min, int size, uint8_t *closure);
+int convgrad_prefetch(const float *tensor, int first, int begin, int end, int pixel_stride, int channels);
 int halide_error_out_of_memory(void *user_context);
 int halide_error_buffer_argument_is_null(void *user_context, const char *name);
 }
@@ -157,6 +158,21 @@ TEST_F(HalideHooks, ALoopOfOneLeavesTheThreadsToTheLoopInside) {
   EXPECT_EQ(halide_do_par_for(&call.context, nested_body, 0, 1, reinterpret_cast<uint8_t *>(&closure)), 0);
   EXPECT_EQ(loop.inner_calls.load(), 7);
   EXPECT_EQ(injected.counts, std::vector<int64_t>{4});
+}
+
+// The last round of a loop fetches what would come after it: whatever is there, if anything.
+TEST_F(HalideHooks, APrefetchMayLeaveTheTensor) {
+  const float pixel[8] = {};
+  EXPECT_EQ(convgrad_prefetch(pixel, 0, 0, 1000, 8, 8), 0);         // contiguous
+  EXPECT_EQ(convgrad_prefetch(pixel, -5000, 2, 1000, 800, 24), 0);  // each pixel by itself
+  EXPECT_EQ(convgrad_prefetch(nullptr, 0, 0, 10, 8, 8), 0);
+}
+
+TEST_F(HalideHooks, APrefetchOfNoPixelsEnds) {
+  EXPECT_EQ(convgrad_prefetch(nullptr, 0, 7, 7, 8, 8), 0);
+  EXPECT_EQ(convgrad_prefetch(nullptr, 0, 9, -3, 8, 8), 0);  // a share that begins beyond the end
+  EXPECT_EQ(convgrad_prefetch(nullptr, 0, 9, -3, 800, 8), 0);
+  EXPECT_EQ(convgrad_prefetch(nullptr, 0, 0, 4, 0, 0), 0);
 }
 
 TEST_F(HalideHooks, ErrorsAreCodes) {
