@@ -12,23 +12,24 @@ using Halide::Expr;
 using Lets = std::vector<std::pair<std::string, Expr>>;  // outermost first
 
 Expr variable(const std::string &name) { return Variable::make(Halide::Int(32), name); }
-bool starts_with_text(const std::string &text, const std::string &start) { return text.rfind(start, 0) == 0; }
 
-// Takes the prefetches out of the body of a loop. Each comes back as a piece of that body for one of `parts`.
+Stmt with_lets(const Lets &lets, Stmt body) {
+  for (auto let = lets.rbegin(); let != lets.rend(); ++let) body = LetStmt::make(let->first, let->second, body);
+  return body;
+}
+
+// Takes the prefetches out of the body of a loop.
 class TakePrefetches : public IRMutator {
  public:
-  struct Prefetch {
-    Stmt loops;  // over a tensor's pixels, the innermost over a pixel's lines
-    Lets lets;   // what they use of the body
-  };
-  std::vector<Prefetch> taken;
+  // Loops over a tensor's pixels, the innermost over a pixel's lines, with what they use of the body.
+  std::vector<Stmt> taken;
 
  private:
   using IRMutator::visit;
   // Halide puts them at the beginning of the body, outside of the loops in it.
   Stmt visit(const For *op) override {
-    if (!starts_with_text(op->name, "prefetch_")) return op;
-    taken.push_back({op, lets_});
+    if (!starts_with(op->name, "prefetch_")) return op;
+    taken.push_back(with_lets(lets_, op));
     return Evaluate::make(0);
   }
   Stmt visit(const LetStmt *op) override {
@@ -55,7 +56,7 @@ class OnePart : public IRMutator {
     while (const LetStmt *let = body.as<LetStmt>()) body = substitute(let->name, let->value, let->body);
     const For *lines = body.as<For>();
     _halide_user_assert(lines) << "A prefetch of pixels of channels is wanted, not " << Stmt(op);
-    if (starts_with_text(lines->name, "prefetch_reduce_")) {
+    if (starts_with(lines->name, "prefetch_reduce_")) {
       return For::make(op->name, op->min, op->extent, op->for_type, op->partition_policy, op->device_api, mutate(body));
     }
     const Evaluate *evaluate = lines->body.as<Evaluate>();
@@ -114,16 +115,11 @@ class SpreadPrefetches : public IRMutator {
       TakePrefetches take;
       body = take.mutate(op->body);
       Lets next;  // the same for all parts: so not within their loops
-      for (const auto &prefetch : take.taken) {
-        Stmt loops = prefetch.loops;
-        for (auto let = prefetch.lets.rbegin(); let != prefetch.lets.rend(); ++let) {
-          loops = LetStmt::make(let->first, let->second, loops);
-        }
+      for (const Stmt &loops : take.taken) {
         prefetches_.push_back(take_lets(substitute(op->name, variable(op->name) + 1, loops), &next));
       }
-      body = mutate(body);
+      body = with_lets(next, mutate(body));
       prefetches_.clear();
-      for (auto let = next.rbegin(); let != next.rend(); ++let) body = LetStmt::make(let->first, let->second, body);
     } else if (prefetches_.empty()) {
       body = mutate(op->body);
     } else {
