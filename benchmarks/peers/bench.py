@@ -13,7 +13,7 @@ import plots
 import summary
 import tables
 from measure import Gradient, measure
-from sides import Sides
+from sides import WARM_UP, Sides
 from workers import WorkerError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -193,7 +193,7 @@ def measure_all(options):
         folder = pathlib.Path(name)
         warm_up = {"first": str(folder / "warm_first"), "out_backprop": str(folder / "warm_second")}
         for path in warm_up.values():
-            np.ones(9 * 11 * 16 * 16, np.float32).tofile(path)  # more than either needs
+            np.ones(max(np.prod(WARM_UP[name]) for name in ("filter", "output")), np.float32).tofile(path)
         sides = Sides(options, cores, warm_up)
         for owner, reason in sides.missing.items():
             print(f"{owner} is missing: {reason}", file=sys.stderr)

@@ -70,6 +70,7 @@ class Gradient:
         request = {"op": self._op, "choice": side.choice, "format": side.format}
         path = self._folder / "result"
         try:
+            self._sides.warm_up(side.owner, threads, side.choice, side.format)
             facts = worker.ask("prepare", **request, **self._geometry, **self._files(side.format))
             worker.ask("result", path=str(path), **request)
         except WorkerError as error:

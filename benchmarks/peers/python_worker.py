@@ -7,11 +7,6 @@ import time
 import numpy as np
 
 
-# As of warm_up in worker.cpp.
-_OTHER = {"op": "backprop_input", "input": [1, 28, 28, 64], "filter": [3, 3, 64, 64], "output": [1, 28, 28, 64],
-          "strides": [1, 1], "dilations": [1, 1], "pads": [1, 1, 1, 1], "first": None, "out_backprop": None}
-
-
 class Problem:
     def __init__(self, request):
         self.by_input = request["op"] == "backprop_input"
@@ -28,8 +23,6 @@ class Problem:
         """A NumPy array with the caller's memory: HWIO, or NHWC or NCHW."""
         if self.nchw and not is_filter:
             shape = (shape[0], shape[3], shape[1], shape[2])
-        if path is None:
-            return np.zeros(shape, np.float32)
         return np.fromfile(path, np.float32, int(np.prod(shape))).reshape(shape)
 
 
@@ -44,17 +37,13 @@ def _time(gradient, seconds):
     return {"runs": runs}
 
 
-def _answer(make_gradient, gradients, others, request):
+def _answer(make_gradient, gradients, request):
     if request["do"] == "forget":
         gradients.clear()
         return {}
     key = (request["choice"], request["format"])
     if request["do"] == "prepare":
-        problem = Problem(request)
-        if key not in others:
-            others[key] = make_gradient(Problem({**_OTHER, "format": request["format"]}))
-        gradients[key] = make_gradient(problem)
-        _time(others[key], 0.02)
+        gradients[key] = make_gradient(Problem(request))
         start = time.perf_counter()
         gradients[key].run()
         return {"first_ms": (time.perf_counter() - start) * 1e3}
@@ -68,11 +57,11 @@ def _answer(make_gradient, gradients, others, request):
 
 def serve(hello, make_gradient):
     """make_gradient(problem) has run(), and result(), an array with the caller's memory order."""
-    gradients, others = {}, {}
+    gradients = {}
     print(json.dumps(hello), flush=True)
     for line in sys.stdin:
         try:
-            reply = _answer(make_gradient, gradients, others, json.loads(line))
+            reply = _answer(make_gradient, gradients, json.loads(line))
         except Exception as error:  # whatever a library throws is this side's answer
             reply = {"error": f"{type(error).__name__}: {error}".split("\n")[0]}
         print(json.dumps(reply), flush=True)

@@ -19,17 +19,17 @@ LIMITS = {
     "x86_64_avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
 }
 
-# Any problem will do, so long as no network has it: oneDNN would find its kernel made.
+# Any problem will do that is work for two threads, so long as no network has it: oneDNN would find its kernel made.
 WARM_UP = {
     "op": "backprop_input",
-    "format": "NHWC",
-    "input": [1, 9, 11, 16],
-    "filter": [3, 3, 16, 16],
-    "output": [1, 9, 11, 16],
+    "input": [1, 27, 29, 64],
+    "filter": [3, 3, 64, 64],
+    "output": [1, 27, 29, 64],
     "strides": [1, 1],
     "dilations": [1, 1],
     "pads": [1, 1, 1, 1],
 }
+WARM_UP_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,12 @@ class Sides:
         self.sides = []
         self.described = {}
         self._options = options
+        self._warm_up_files = warm_up_files
         self._workers = {}
         for threads in options.threads:
             for owner in ("convgrad", *options.peers):
                 if owner not in self.missing:
-                    self._start(owner, threads, cores[:threads], warm_up_files)
+                    self._start(owner, threads, cores[:threads])
         if "convgrad" in self.missing:
             raise SystemExit(f"convgrad itself does not run: {self.missing['convgrad']}")
         self.author = self.worker("convgrad", options.threads[0])  # knows layers and plain loops
@@ -81,6 +82,14 @@ class Sides:
 
     def worker(self, owner, threads):
         return self._workers[owner, threads]
+
+    def warm_up(self, owner, threads, choice, layout):
+        """Has a process compute something else for a while, as it would in the midst of a network. (A first call after a
+        wait, while others filled the caches, took up to twice as long, whosever library it was.)"""
+        way = {"choice": choice, "format": layout}
+        worker = self.worker(owner, threads)
+        worker.ask("prepare", **WARM_UP, **way, **self._warm_up_files)
+        worker.ask("time", seconds=WARM_UP_SECONDS, **way)
 
     def forget(self):
         for worker in self._workers.values():
@@ -117,11 +126,11 @@ class Sides:
             environment["OCL_ICD_FILENAMES"] = str(opencl)
         return environment
 
-    def _start(self, owner, threads, cpus, warm_up_files):
+    def _start(self, owner, threads, cpus):
         try:
             worker = Worker(self._command(owner, threads), cpus, self._environment(owner, threads))
             self._workers[owner, threads] = worker
-            worker.ask("prepare", choice={"onednn": "same"}.get(owner, "default"), **WARM_UP, **warm_up_files)
+            self.warm_up(owner, threads, {"onednn": "same"}.get(owner, "default"), "NHWC")
             worker.ask("forget")
         except (WorkerError, OSError, KeyError) as error:
             self.missing[owner] = str(error)

@@ -37,24 +37,6 @@ json time_runs(Gradient &gradient, double seconds) {
   return {{"runs", runs}};
 }
 
-// The process as it is in the midst of a network: threads awake, clock up, the library's code and memory in use. A first
-// call after a wait, while others filled the caches, took up to twice as long, whosever library it was.
-void warm_up(Side &side, std::unique_ptr<Gradient> &other, const std::string &choice, const std::string &format) {
-  if (!other) {
-    Problem problem;
-    problem.by_input = true;
-    problem.nchw = format == "NCHW";
-    problem.input = problem.output = {1, 28, 28, 64};
-    problem.filter = {3, 3, 64, 64};
-    problem.strides = problem.dilations = {1, 1};
-    problem.pads = {1, 1, 1, 1};
-    problem.first.resize(element_count(problem.filter));
-    problem.out_backprop.resize(element_count(problem.output));
-    other = side.prepare(choice, std::move(problem));
-  }
-  time_runs(*other, 0.02);
-}
-
 void write_floats(const std::string &path, const std::vector<float> &values) {
   std::ofstream file(path, std::ios::binary);
   file.write(reinterpret_cast<const char *>(values.data()),
@@ -62,7 +44,7 @@ void write_floats(const std::string &path, const std::vector<float> &values) {
   if (!file.flush()) throw std::runtime_error("cannot write " + path);
 }
 
-json answer(Side &side, Gradients &gradients, Gradients &others, const json &request) {
+json answer(Side &side, Gradients &gradients, const json &request) {
   const std::string what = request.at("do");
   if (what == "forget") {
     gradients.clear();
@@ -70,15 +52,12 @@ json answer(Side &side, Gradients &gradients, Gradients &others, const json &req
   }
   if (what != "prepare" && what != "time" && what != "result") return side.answer(request);
   const std::string choice = request.at("choice"), format = request.at("format");
-  const std::string way = choice + " " + format;
-  std::unique_ptr<Gradient> &gradient = gradients[way];
+  std::unique_ptr<Gradient> &gradient = gradients[choice + " " + format];
   if (what == "prepare") {
-    Problem problem = read_problem(request);
-    warm_up(side, others[way], choice, format);
-    gradient = side.prepare(choice, std::move(problem));
+    gradient = side.prepare(choice, read_problem(request));
     return gradient->facts;
   }
-  if (!gradient) throw std::runtime_error("nothing is prepared as " + way);
+  if (!gradient) throw std::runtime_error("nothing is prepared as " + choice + " " + format);
   if (what == "time") return time_runs(*gradient, request.at("seconds"));
   write_floats(request.at("path"), gradient->result());
   return json::object();
@@ -103,12 +82,12 @@ std::vector<float> read_floats(const std::string &path, size_t count) {
 json Side::answer(const json &request) { throw std::runtime_error("no such request: " + request.dump()); }
 
 int serve(Side &side) {
-  Gradients gradients, others;
+  Gradients gradients;
   std::cout << side.hello().dump() << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     json reply;
     try {
-      reply = answer(side, gradients, others, json::parse(line));
+      reply = answer(side, gradients, json::parse(line));
     } catch (const std::exception &error) {
       reply = {{"error", error.what()}};
     }

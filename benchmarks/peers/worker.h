@@ -1,7 +1,6 @@
 // A side of the comparison is a process: it reads a request a line from stdin and answers with a line on stdout, both
 // JSON. Requests:
-//   prepare  make ready one gradient of a layer, run another problem's for a while, run it once, tell how long that took
-//            and what it needs
+//   prepare  make ready one gradient of a layer, run it once, tell how long that took and what it needs
 //   time     run it for so many seconds after one run that is not counted, tell each run's milliseconds
 //   result   write its result to a file
 //   forget   free all of it
