@@ -43,42 +43,33 @@ class TakePrefetches : public IRMutator {
 };
 
 // The same loops for one part of the pixels along their last dimension, the lines of which are one call.
-class OnePart : public IRMutator {
- public:
-  OnePart(Expr part, Expr parts) : part_(std::move(part)), parts_(std::move(parts)) {}
-
- private:
-  using IRMutator::visit;
-  Stmt visit(const LetStmt *op) override { return mutate(substitute(op->name, op->value, op->body)); }
-
-  Stmt visit(const For *op) override {
-    Stmt body = op->body;
-    while (const LetStmt *let = body.as<LetStmt>()) body = substitute(let->name, let->value, let->body);
-    const For *lines = body.as<For>();
-    _halide_user_assert(lines) << "A prefetch of pixels of channels is wanted, not " << Stmt(op);
-    if (starts_with(lines->name, "prefetch_reduce_")) {
-      return For::make(op->name, op->min, op->extent, op->for_type, op->partition_policy, op->device_api, mutate(body));
-    }
-    const Evaluate *evaluate = lines->body.as<Evaluate>();
-    const Call *prefetch = evaluate ? evaluate->value.as<Call>() : nullptr;
-    _halide_user_assert(prefetch && prefetch->is_intrinsic(Call::prefetch))
-        << "A prefetch is wanted, not " << lines->body;
-    const auto at = [&](const Expr &pixel, const Expr &line) {
-      return substitute(lines->name, line, substitute(op->name, pixel, prefetch->args[1]));
-    };
-    const Expr pixel = op->min, line = lines->min;
-    const Expr pixel_stride = simplify(at(pixel + 1, line) - at(pixel, line));
-    const Expr channels = simplify(at(pixel, line + 1) - at(pixel, line)) * lines->extent;
-    // A division that is the same for all parts: the compiler makes it before their loops.
-    const Expr share = (op->extent + parts_ - 1) / parts_;
-    return Evaluate::make(Call::make(Halide::Int(32), "convgrad_prefetch",
-                                     {prefetch->args[0], at(pixel, line), share * part_,
-                                      min(share * (part_ + 1), op->extent), pixel_stride, channels},
-                                     Call::Extern));
+Stmt one_part(const Stmt &loops, const Expr &part, const Expr &parts) {
+  const For *pixels = loops.as<For>();
+  Stmt body = pixels->body;
+  while (const LetStmt *let = body.as<LetStmt>()) body = substitute(let->name, let->value, let->body);
+  const For *lines = body.as<For>();
+  _halide_user_assert(lines) << "A prefetch of pixels of channels is wanted, not " << loops;
+  if (starts_with(lines->name, "prefetch_reduce_")) {
+    return For::make(pixels->name, pixels->min, pixels->extent, pixels->for_type, pixels->partition_policy,
+                     pixels->device_api, one_part(body, part, parts));
   }
-
-  Expr part_, parts_;
-};
+  const Evaluate *evaluate = lines->body.as<Evaluate>();
+  const Call *prefetch = evaluate ? evaluate->value.as<Call>() : nullptr;
+  _halide_user_assert(prefetch && prefetch->is_intrinsic(Call::prefetch))
+      << "A prefetch is wanted, not " << lines->body;
+  const auto at = [&](const Expr &pixel, const Expr &line) {
+    return substitute(lines->name, line, substitute(pixels->name, pixel, prefetch->args[1]));
+  };
+  const Expr pixel = pixels->min, line = lines->min;
+  const Expr pixel_stride = simplify(at(pixel + 1, line) - at(pixel, line));
+  const Expr channels = simplify(at(pixel, line + 1) - at(pixel, line)) * lines->extent;
+  // A division that is the same for all parts: the compiler makes it before their loops.
+  const Expr share = (pixels->extent + parts - 1) / parts;
+  return Evaluate::make(Call::make(Halide::Int(32), "convgrad_prefetch",
+                                   {prefetch->args[0], at(pixel, line), share * part,
+                                    min(share * (part + 1), pixels->extent), pixel_stride, channels},
+                                   Call::Extern));
+}
 
 class HoldsTile : public IRVisitor {
  public:
@@ -154,7 +145,7 @@ class SpreadPrefetches : public IRMutator {
       parts = parts * loop->extent;
     }
     Stmt all = op;
-    for (const Stmt &loops : prefetches_) all = Block::make(simplify(OnePart(part, parts).mutate(loops)), all);
+    for (const Stmt &loops : prefetches_) all = Block::make(simplify(one_part(loops, part, parts)), all);
     return all;
   }
 

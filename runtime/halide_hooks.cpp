@@ -73,13 +73,15 @@ int halide_do_par_for(void *user_context, halide_task_t body, int min, int size,
 // `pixel_stride` elements apart, the first at tensor[first]. What lies beyond the tensor is harmless.
 // (generators/spread_prefetches.h)
 int convgrad_prefetch(const float *tensor, int first, int begin, int end, int pixel_stride, int channels) {
-  constexpr intptr_t line = 64;
+  const auto fetch = [](const char *from, intptr_t bytes) {
+    for (intptr_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 2);
+  };
   const intptr_t pitch = sizeof(float) * static_cast<intptr_t>(pixel_stride);
-  const char *pixel = reinterpret_cast<const char *>(tensor + first) + begin * pitch;
-  const bool contiguous = channels >= pixel_stride;
-  const intptr_t bytes = contiguous ? (end - begin) * pitch : static_cast<intptr_t>(sizeof(float)) * channels;
-  for (int i = begin; i < end; i = contiguous ? end : i + 1, pixel += pitch) {
-    for (intptr_t at = 0; at < bytes; at += line) __builtin_prefetch(pixel + at, 0, 2);
+  const char *row = reinterpret_cast<const char *>(tensor + first);
+  if (channels >= pixel_stride) {
+    fetch(row + begin * pitch, (end - begin) * pitch);
+  } else {
+    for (int i = begin; i < end; ++i) fetch(row + i * pitch, static_cast<intptr_t>(sizeof(float)) * channels);
   }
   return 0;
 }
