@@ -51,6 +51,12 @@ def arguments():
         metavar="NAME",
         help="force a target, for example x86_64_avx2; holds oneDNN and PyTorch to its instruction set too",
     )
+    parser.add_argument(
+        "--hardware",
+        default="",
+        metavar="NAME",
+        help="convgrad also as a library with the tuned rows of schedules/<target>/NAME.json, beside the defaults",
+    )
     parser.add_argument("--nchw", action="store_true", help="time NCHW as well as NHWC")
     parser.add_argument("--seconds", type=float, default=0.5, help="how long to time each side of each gradient (0.5)")
     parser.add_argument("--rounds", type=int, default=7, help="turns that the sides take in that time (7)")
@@ -80,6 +86,8 @@ def arguments():
     # What build_tools/bench fills in.
     parser.add_argument("--programs", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--library", type=pathlib.Path, help=argparse.SUPPRESS)
+    parser.add_argument("--tuned-programs", type=pathlib.Path, help=argparse.SUPPRESS)
+    parser.add_argument("--tuned-library", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--opencl", type=pathlib.Path, help=argparse.SUPPRESS)
     parser.add_argument("--python", action="append", default=[], help=argparse.SUPPRESS)  # PEER=PATH
     parser.add_argument("--missing", action="append", default=[], help=argparse.SUPPRESS)  # PEER=REASON
@@ -181,6 +189,7 @@ def measure_all(options):
         "machine": machine.description(),
         "options": {
             "target": options.target,
+            "hardware": options.hardware,
             "threads": options.threads,
             "seconds": options.seconds,
             "rounds": options.rounds,

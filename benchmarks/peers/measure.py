@@ -127,12 +127,8 @@ def measure(sides, gradient, threads_list, seconds, rounds):
         for side in sides.sides
         if found[threads]["sides"][side.key]["verdict"] == "ok"
     ]
-    # Where strict changes nothing there is nothing to time again.
-    work = [
-        (threads, side)
-        for threads, side in work
-        if side.key != "convgrad_strict" or not _same_kernel(found[threads]["sides"])
-    ]
+    # Where strict or tuned rows change nothing there is nothing to time again.
+    work = [(threads, side) for threads, side in work if not _same_kernel(found[threads]["sides"], side.key)]
     times = {}
     spent = {}
     for turn in range(rounds):
@@ -158,18 +154,19 @@ def measure(sides, gradient, threads_list, seconds, rounds):
         )
     for threads in threads_list:
         here = found[threads]["sides"]
-        if _same_kernel(here):
-            here["convgrad_strict"].update(
+        for other in filter(lambda key: _same_kernel(here, key), here):
+            here[other].update(
                 {key: here["convgrad"][key] for key in ("median_ms", "best_ms", "runs") if key in here["convgrad"]}
             )
     return found
 
 
-def _same_kernel(sides):
+def _same_kernel(sides, key):
+    """Whether this other side of ours runs the very kernel that convgrad's first side does."""
     return (
-        "convgrad_strict" in sides
+        key in ("convgrad_strict", "convgrad_tuned")
         and "kernel" in sides["convgrad"]
-        and sides["convgrad"]["kernel"] == sides["convgrad_strict"].get("kernel")
+        and sides["convgrad"]["kernel"] == sides[key].get("kernel")
     )
 
 

@@ -31,12 +31,14 @@ WARM_UP = {
 }
 WARM_UP_SECONDS = 0.02
 
+OURS = ("convgrad", "convgrad_tuned")  # the second: the library with the tuned rows of a hardware
+
 
 @dataclass(frozen=True)
 class Side:
     key: str
     label: str
-    owner: str  # whose process: convgrad, onednn, torch or tensorflow
+    owner: str  # whose process: convgrad, convgrad_tuned, onednn, torch or tensorflow
     choice: str
     format: str = "NHWC"
 
@@ -44,6 +46,7 @@ class Side:
 ALL_SIDES = [
     Side("convgrad", "convgrad", "convgrad", "default"),
     Side("convgrad_strict", "convgrad strict", "convgrad", "strict"),
+    Side("convgrad_tuned", "convgrad, tuned", "convgrad_tuned", "default"),
     Side("onednn_same", "oneDNN, same layouts", "onednn", "same"),
     Side("onednn_convert", "oneDNN, converting", "onednn", "convert"),
     Side("onednn_best", "oneDNN, its best layouts", "onednn", "best"),
@@ -66,8 +69,9 @@ class Sides:
         self._options = options
         self._warm_up_files = warm_up_files
         self._workers = {}
+        owners = [*(OURS if options.hardware else OURS[:1]), *options.peers]
         for threads in options.threads:
-            for owner in ("convgrad", *options.peers):
+            for owner in owners:
                 if owner not in self.missing:
                     self._start(owner, threads, cores[:threads])
         if "convgrad" in self.missing:
@@ -77,7 +81,7 @@ class Sides:
         self.sides = [
             side
             for side in ALL_SIDES
-            if side.format in formats and side.owner in ("convgrad", *options.peers) and side.owner not in self.missing
+            if side.format in formats and side.owner in owners and side.owner not in self.missing
         ]
 
     def worker(self, owner, threads):
@@ -104,9 +108,10 @@ class Sides:
 
     def _command(self, owner, threads):
         options = self._options
-        if owner == "convgrad":
+        if owner in OURS:
             target = ["--target", options.target] if options.target else []
-            return [options.programs / "convgrad_worker", "--threads", threads, *target]
+            programs = options.programs if owner == "convgrad" else options.tuned_programs
+            return [programs / "convgrad_worker", "--threads", threads, *target]
         if owner == "onednn":
             return [options.programs / "onednn_worker"]
         return [options.pythons[owner], HERE / f"{owner}_worker.py", threads]
@@ -119,7 +124,7 @@ class Sides:
             "TF_CPP_MIN_LOG_LEVEL": "2",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        if owner != "convgrad":
+        if owner not in OURS:
             environment.update(LIMITS.get(self._options.target, {}))
         opencl = self._options.opencl
         if owner == "onednn" and opencl and opencl.exists():
@@ -136,7 +141,10 @@ class Sides:
             self.missing[owner] = str(error)
             return
         hello = worker.hello
-        libraries = [str(self._options.library)] if owner == "convgrad" else hello.pop("libraries", [])
+        ours = {"convgrad": self._options.library, "convgrad_tuned": self._options.tuned_library}
+        libraries = [str(ours[owner])] if owner in OURS else hello.pop("libraries", [])
+        if owner == "convgrad_tuned":
+            hello["detail"] = f"with the rows of {self._options.hardware}"
         hello["libraries"] = {
             os.path.basename(path): os.path.getsize(path) for path in libraries if os.path.exists(path)
         }

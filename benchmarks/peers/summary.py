@@ -73,6 +73,25 @@ def slower_layers(rows, keys, limit=1.0, statistic="median"):
     return sorted(((r, row) for r, row in found if r and r < limit), key=lambda pair: pair[0])
 
 
+def tuned_gain(rows, statistic="median"):
+    """What the tuned rows are worth beside the defaults: {"mean": the geometric mean of how many times as long the defaults
+    take, "gradients": of how many, "network": the same over the network's whole time, "changed": how many gradients have
+    another kernel, "slower": [(that ratio, row)] below 1, the worst first}. None without both sides."""
+    found = [(milliseconds(row, "convgrad", statistic), milliseconds(row, "convgrad_tuned", statistic), row) for row in rows]
+    ratios = [(default / tuned, row) for default, tuned, row in found if default and tuned]
+    if not ratios:
+        return None
+    kernels = [[row["sides"][key].get("kernel") for key in ("convgrad", "convgrad_tuned")] for _, row in ratios]
+    network = network_ratio(rows, ["convgrad"], ours="convgrad_tuned", statistic=statistic)
+    return {
+        "mean": geometric_mean(r for r, _ in ratios),
+        "gradients": len(ratios),
+        "network": network[0] if network else None,
+        "changed": sum(default != tuned for default, tuned in kernels),
+        "slower": sorted(((r, row) for r, row in ratios if r < 1), key=lambda pair: pair[0]),
+    }
+
+
 def direct_layers(rows):
     """3x3 stride 1 and 1x1 with 64 channels or more on both sides: where direct kernels are held to the peak."""
 
@@ -139,6 +158,15 @@ def figures(document, statistic="median"):
             found = network_ratio(group, keys, statistic=statistic)
             if found:
                 lines.append(f"{kind}: {found[0]:.2f}x of {labels[found[1]]} over both gradients ({what})")
+        gain = tuned_gain(group, statistic)
+        if gain:
+            names = "; ".join(f"{row['layer']} {row['op']} {r:.3f}x" for r, row in gain["slower"])
+            network_gain = f", {gain['network']:.3f}x over the network's time" if gain["network"] else ""
+            lines.append(
+                f"{kind}: the rows of {document['options']['hardware']} are {gain['mean']:.3f}x as fast as the defaults "
+                f"(geometric mean of {gain['gradients']} gradients{network_gain}); another kernel in {gain['changed']}, slower "
+                f"in {len(gain['slower'])}" + (f": {names}" if names else "")
+            )
         slow = slower_layers(group, ONEDNN_SAME_WORK, statistic=statistic)
         compared = sum(ratio(row, ONEDNN_SAME_WORK, statistic=statistic) is not None for row in group)
         if compared:

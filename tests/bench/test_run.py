@@ -52,6 +52,20 @@ def test_convgrad_alone(tmp_path):
     assert again.returncode == 0 and "whole network" in again.stdout, again.stderr
 
 
+def test_tuned_rows_beside_the_defaults(tmp_path):
+    """Here the tuned library is the very same one, so no gradient has another kernel."""
+    tuned = ["--tuned-programs", os.environ["CONVGRAD_BENCH_PROGRAMS"], "--tuned-library", os.environ["CONVGRAD_BENCH_LIBRARY"]]
+    done, document = run(tmp_path, "--peers", "none", "--threads", "1", "--hardware", "my_cpu", *tuned)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert document["libraries"]["convgrad_tuned"]["detail"] == "with the rows of my_cpu"
+    for row in document["results"]:
+        default, other = row["sides"]["convgrad"], row["sides"]["convgrad_tuned"]
+        assert other["verdict"] == "ok" and other["bits"] == default["bits"]
+        assert other["kernel"] == default["kernel"] and other["median_ms"] == default["median_ms"]
+    assert "the rows of my_cpu are 1.000x as fast as the defaults" in done.stdout
+    assert "another kernel in 0" in done.stdout
+
+
 def test_a_peer_with_wrong_results_is_not_timed(tmp_path):
     done, document = run(
         tmp_path,

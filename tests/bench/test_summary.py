@@ -66,6 +66,26 @@ def test_slower_layers_come_worst_first():
     ]
 
 
+def test_tuned_rows_are_held_against_the_defaults():
+    def tuned(default, other, layer="a", kernel="another", **changes):
+        return row(layer, sides={"convgrad": ours(default), "convgrad_tuned": ours(other, kernel=kernel)}, **changes)
+
+    same = row("c", sides={"convgrad": ours(10), "convgrad_tuned": ours(10)})
+    rows = [tuned(20, 10, count=3), tuned(8, 10, layer="b"), same]
+    gain = summary.tuned_gain(rows)
+    assert gain["mean"] == pytest.approx((2 * 0.8 * 1) ** (1 / 3))
+    assert gain["network"] == pytest.approx(78 / 50)
+    assert (gain["gradients"], gain["changed"]) == (3, 2)
+    assert [(r, made["layer"]) for r, made in gain["slower"]] == [(0.8, "b")]
+    assert summary.tuned_gain([row(sides={"convgrad": ours(10)})]) is None
+    made = document(rows)
+    made["options"]["hardware"] = "my_cpu"
+    assert (
+        "net, 1 thread(s): the rows of my_cpu are 1.170x as fast as the defaults (geometric mean of 3 gradients, "
+        "1.560x over the network's time); another kernel in 2, slower in 1: b backprop_input 0.800x"
+    ) in "\n".join(summary.figures(made))
+
+
 def test_layers_that_direct_kernels_are_held_to():
     kept = [row(), row(filter=[1, 1, 64, 256], strides=[2, 2])]
     left = [
