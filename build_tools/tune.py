@@ -178,6 +178,12 @@ def nearest(space, problem, outcomes):
     return [o.best.candidate for o in same[:NEAREST]]
 
 
+def other_defaults(tables, incumbent):
+    """The target's kernels for other problems of the same op, filter and stride: where a row begins may be wrong for a shape."""
+    return [incumbent_of(kernel) for kernel in tables.kernels.values()
+            if (kernel.op, kernel.filter, kernel.stride) == (incumbent.op, incumbent.filter, incumbent.stride)]
+
+
 def tuned_before(path, problem, incumbent):
     """The kernels that the file of this hardware has for the problem, then those of the target's other hardware."""
     others = sorted(other for other in path.parent.glob("*.json") if other.name not in (path.name, "default.json", "target.json"))
@@ -289,7 +295,8 @@ def tune(options, console):
                 space = spaces[index]
 
                 def starts(space=space, problem=problem, incumbent=incumbent):
-                    found = [incumbent, *tuned_before(rows_path(options), problem, incumbent), *nearest(space, problem, outcomes)]
+                    found = [incumbent, *tuned_before(rows_path(options), problem, incumbent), *nearest(space, problem, outcomes),
+                             *other_defaults(tables, incumbent)]
                     return {"kind": "starts", "problem": problem.line, "candidates": [
                         space.adapted(candidate)._asdict() for candidate in found if candidate.algorithm in space.algorithms]}
 
