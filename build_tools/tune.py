@@ -3,9 +3,11 @@
 import argparse
 import hashlib
 import math
+import os
 import pathlib
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -100,11 +102,22 @@ def read_problems(options):
     return list(distinct.values())
 
 
+def own_copy(generator, folder):
+    """(a copy of the generator, what tells its version): whoever builds another one meanwhile does not change what is measured."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mine = folder / f"generator.{os.getpid()}"
+    shutil.copy2(generator, mine)
+    version = hashlib.sha256(mine.read_bytes()).hexdigest()[:12]
+    copy = folder / f"generator-{version}"
+    os.replace(mine, copy)
+    return copy, version
+
+
 def first_line(*command):
     return subprocess.run(command, capture_output=True, text=True).stdout.splitlines()[0]
 
 
-def about_this(options, target, log, measuring):
+def about_this(options, target, log, measuring, generator_version):
     """What goes into each record, and what limits know of the machine. A replay has both from its log."""
     # Of the last run, if several went into the log: baselines may be of one before it.
     before = ([None] + [record for record in log.records.values() if "hardware" in record])[-1]
@@ -123,7 +136,7 @@ def about_this(options, target, log, measuring):
         halide = (options.halide / "lib64/cmake/Halide/HalideConfigVersion.cmake").read_text()
         versions = {"compiler": first_line("c++", "--version"), "python": platform.python_version(),
                     "halide": re.search(r'PACKAGE_VERSION "([^"]+)"', halide)[1],
-                    "generator": hashlib.sha256(options.generator.read_bytes()).hexdigest()[:12]}
+                    "generator": generator_version}
     facts = {"lanes": target.vector_bytes // 4, "registers": target.registers, "l1_bytes": device["l1_bytes"],
              "l2_bytes": device["l2_bytes"]}
     return {"target": options.target, "hardware": device, "versions": versions, "search": search}, facts
@@ -178,10 +191,10 @@ def nearest(space, problem, outcomes):
     return [o.best.candidate for o in same[:NEAREST]]
 
 
-def other_defaults(tables, incumbent):
+def other_defaults(tables, space):
     """The target's kernels for other problems of the same op, filter and stride: where a row begins may be wrong for a shape."""
     return [incumbent_of(kernel) for kernel in tables.kernels.values()
-            if (kernel.op, kernel.filter, kernel.stride) == (incumbent.op, incumbent.filter, incumbent.stride)]
+            if (kernel.op, kernel.filter, kernel.stride) == (space.op, space.filter, space.stride)]
 
 
 def tuned_before(path, problem, incumbent):
@@ -248,7 +261,8 @@ def tune(options, console):
             measuring = Workers(options.scheduler, options.hardware, program, options.target, limit)
         else:
             measuring = Here(program, options.target, limit)
-    about, facts = about_this(options, target, log, measuring)
+        generator, generator_version = own_copy(options.generator, options.build / options.target)
+    about, facts = about_this(options, target, log, measuring, None if options.replay else generator_version)
     tables = kernel_rows.Tables()
     tables.add_file(target.rows_folder / "default.json", target, kernel_rows.schedule_params(), "")
     where = f" on {measuring.parallel} worker(s) of {options.scheduler}" if options.scheduler and measuring else ""
@@ -259,7 +273,7 @@ def tune(options, console):
                         options.build / "log.txt", measure=options.measure is None)
         # Another generator makes other kernels of the same numbers.
         folder = options.build / options.target / f"kernels-{about['versions']['generator']}"
-        kernels = Kernels(target, options.generator, folder, options.jobs)
+        kernels = Kernels(target, generator, folder, options.jobs)
 
     clock = Clock(options.budget)
 
@@ -296,7 +310,7 @@ def tune(options, console):
 
                 def starts(space=space, problem=problem, incumbent=incumbent):
                     found = [incumbent, *tuned_before(rows_path(options), problem, incumbent), *nearest(space, problem, outcomes),
-                             *other_defaults(tables, incumbent)]
+                             *other_defaults(tables, space)]
                     return {"kind": "starts", "problem": problem.line, "candidates": [
                         space.adapted(candidate)._asdict() for candidate in found if candidate.algorithm in space.algorithms]}
 

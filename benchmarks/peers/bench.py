@@ -25,6 +25,7 @@ OPS = ("backprop_input", "backprop_filter")
 def arguments():
     parser = argparse.ArgumentParser(
         prog="build_tools/bench",
+        allow_abbrev=False,  # the shell script reads some of them too
         description="Both gradients of whole networks by convgrad and its peers (oneDNN, PyTorch, TensorFlow), on the "
         "same data: checked, then timed in turns. Writes JSON, a table and plots; an interrupt writes what there is.",
     )

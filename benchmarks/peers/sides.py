@@ -74,8 +74,8 @@ class Sides:
             for owner in owners:
                 if owner not in self.missing:
                     self._start(owner, threads, cores[:threads])
-        if "convgrad" in self.missing:
-            raise SystemExit(f"convgrad itself does not run: {self.missing['convgrad']}")
+        for owner in filter(self.missing.get, OURS):
+            raise SystemExit(f"{owner} itself does not run: {self.missing[owner]}")
         self.author = self.worker("convgrad", options.threads[0])  # knows layers and plain loops
         formats = ("NHWC", "NCHW") if options.nchw else ("NHWC",)
         self.sides = [

@@ -3,7 +3,6 @@
 import concurrent.futures
 import os
 import re
-import shutil
 import subprocess
 
 import kernel_rows
@@ -17,17 +16,11 @@ class Kernels:
     """Compiles candidates for a target, each once, into `folder`."""
 
     def __init__(self, target, generator, folder, jobs):
-        self.target, self.folder = target, folder
+        self.target, self.generator, self.folder = target, generator, folder
         self.known = kernel_rows.schedule_params()
         self.pool = concurrent.futures.ThreadPoolExecutor(jobs)
         self.made = {}
         folder.mkdir(parents=True, exist_ok=True)
-        # A copy: whoever builds another generator meanwhile does not change what is measured.
-        self.generator = folder / "generator"
-        if not self.generator.exists():
-            mine = folder / f"generator.{os.getpid()}"
-            shutil.copy2(generator, mine)
-            os.replace(mine, self.generator)
 
     def kernel(self, candidate):
         return kernel_rows.Kernel(candidate.op, row_of(candidate), self.target, "a candidate", self.known)
