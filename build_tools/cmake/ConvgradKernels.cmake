@@ -34,9 +34,13 @@ function(convgrad_add_tables name)
     get_property(known GLOBAL PROPERTY CONVGRAD_KNOWN_KERNELS)
     if(NOT kernel IN_LIST known)
       set_property(GLOBAL APPEND PROPERTY CONVGRAD_KNOWN_KERNELS ${kernel})
+      set(launches)  # a GPU kernel's, for check_ptx; one that is promised but not written makes Ninja start over each time
+      if(${kernel}_HALIDE_TARGET MATCHES "cuda|opencl")
+        set(launches BYPRODUCTS ${CONVGRAD_KERNEL_DIR}/${kernel}.launches)
+      endif()
       add_custom_command(
         OUTPUT ${object} ${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
-        BYPRODUCTS ${CONVGRAD_KERNEL_DIR}/${kernel}.launches  # a GPU kernel's, for check_ptx
+        ${launches}
         COMMAND ${CONVGRAD_GENERATOR_COMMAND} -g ${${kernel}_GENERATOR} -n ${kernel} -f convgrad_kernel_${kernel}
                 -e object -o ${CONVGRAD_KERNEL_DIR}
                 target=${${kernel}_HALIDE_TARGET}
