@@ -251,7 +251,7 @@ def tune(options, console):
     expect(target.registers, f"{options.target}'s target.json does not say how many registers it has")
     work = read_problems(options)
     log = Log(options.log)
-    probes = kernels = measuring = None
+    probes = kernels = measuring = generator_version = None
     if not options.replay:
         program = options.measure or options.build / options.target / "probes/convgrad_measure"
         limit = options.limit + 20 * options.seconds
@@ -262,7 +262,7 @@ def tune(options, console):
         else:
             measuring = Here(program, options.target, limit)
         generator, generator_version = own_copy(options.generator, options.build / options.target)
-    about, facts = about_this(options, target, log, measuring, None if options.replay else generator_version)
+    about, facts = about_this(options, target, log, measuring, generator_version)
     tables = kernel_rows.Tables()
     tables.add_file(target.rows_folder / "default.json", target, kernel_rows.schedule_params(), "")
     where = f" on {measuring.parallel} worker(s) of {options.scheduler}" if options.scheduler and measuring else ""

@@ -31,7 +31,7 @@ WARM_UP = {
 }
 WARM_UP_SECONDS = 0.02
 
-OURS = ("convgrad", "convgrad_tuned")  # the second: the library with the tuned rows of a hardware
+OUR_OWNERS = ("convgrad", "convgrad_tuned")  # the second: the library with the tuned rows of a hardware
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,14 @@ class Sides:
         self._options = options
         self._warm_up_files = warm_up_files
         self._workers = {}
-        owners = [*(OURS if options.hardware else OURS[:1]), *options.peers]
+        owners = [*(OUR_OWNERS if options.hardware else ["convgrad"]), *options.peers]
         for threads in options.threads:
             for owner in owners:
                 if owner not in self.missing:
                     self._start(owner, threads, cores[:threads])
-        for owner in filter(self.missing.get, OURS):
-            raise SystemExit(f"{owner} itself does not run: {self.missing[owner]}")
+        for owner in OUR_OWNERS:
+            if owner in self.missing:
+                raise SystemExit(f"{owner} itself does not run: {self.missing[owner]}")
         self.author = self.worker("convgrad", options.threads[0])  # knows layers and plain loops
         formats = ("NHWC", "NCHW") if options.nchw else ("NHWC",)
         self.sides = [
@@ -108,7 +109,7 @@ class Sides:
 
     def _command(self, owner, threads):
         options = self._options
-        if owner in OURS:
+        if owner in OUR_OWNERS:
             target = ["--target", options.target] if options.target else []
             programs = options.programs if owner == "convgrad" else options.tuned_programs
             return [programs / "convgrad_worker", "--threads", threads, *target]
@@ -124,7 +125,7 @@ class Sides:
             "TF_CPP_MIN_LOG_LEVEL": "2",
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        if owner not in OURS:
+        if owner not in OUR_OWNERS:
             environment.update(LIMITS.get(self._options.target, {}))
         opencl = self._options.opencl
         if owner == "onednn" and opencl and opencl.exists():
@@ -142,7 +143,7 @@ class Sides:
             return
         hello = worker.hello
         ours = {"convgrad": self._options.library, "convgrad_tuned": self._options.tuned_library}
-        libraries = [str(ours[owner])] if owner in OURS else hello.pop("libraries", [])
+        libraries = [str(ours[owner])] if owner in OUR_OWNERS else hello.pop("libraries", [])
         if owner == "convgrad_tuned":
             hello["detail"] = f"with the rows of {self._options.hardware}"
         hello["libraries"] = {

@@ -67,9 +67,9 @@ def network_ratio(rows, keys, ours="convgrad", statistic="median"):
     return (min(times)[0] / mine, min(times)[1]) if times and mine else None
 
 
-def slower_layers(rows, keys, limit=1.0, statistic="median"):
-    """[(ratio, row)] of rows in which convgrad is slower than the fastest of keys, the worst first."""
-    found = [(ratio(row, keys, statistic=statistic), row) for row in rows]
+def slower_layers(rows, keys, limit=1.0, ours="convgrad", statistic="median"):
+    """[(ratio, row)] of rows in which our side is slower than the fastest of keys, the worst first."""
+    found = [(ratio(row, keys, ours, statistic), row) for row in rows]
     return sorted(((r, row) for r, row in found if r and r < limit), key=lambda pair: pair[0])
 
 
@@ -77,18 +77,17 @@ def tuned_gain(rows, statistic="median"):
     """What the tuned rows are worth beside the defaults: {"mean": the geometric mean of how many times as long the defaults
     take, "gradients": of how many, "network": the same over the network's whole time, "changed": how many gradients have
     another kernel, "slower": [(that ratio, row)] below 1, the worst first}. None without both sides."""
-    found = [(milliseconds(row, "convgrad", statistic), milliseconds(row, "convgrad_tuned", statistic), row) for row in rows]
-    ratios = [(default / tuned, row) for default, tuned, row in found if default and tuned]
-    if not ratios:
+    defaults, tuned = ["convgrad"], "convgrad_tuned"
+    measured = [row for row in rows if ratio(row, defaults, tuned, statistic)]
+    if not measured:
         return None
-    kernels = [[row["sides"][key].get("kernel") for key in ("convgrad", "convgrad_tuned")] for _, row in ratios]
-    network = network_ratio(rows, ["convgrad"], ours="convgrad_tuned", statistic=statistic)
+    network = network_ratio(rows, defaults, tuned, statistic)
     return {
-        "mean": geometric_mean(r for r, _ in ratios),
-        "gradients": len(ratios),
+        "mean": geometric_mean(ratio(row, defaults, tuned, statistic) for row in measured),
+        "gradients": len(measured),
         "network": network[0] if network else None,
-        "changed": sum(default != tuned for default, tuned in kernels),
-        "slower": sorted(((r, row) for r, row in ratios if r < 1), key=lambda pair: pair[0]),
+        "changed": sum(row["sides"]["convgrad"].get("kernel") != row["sides"][tuned].get("kernel") for row in measured),
+        "slower": slower_layers(measured, defaults, ours=tuned, statistic=statistic),
     }
 
 

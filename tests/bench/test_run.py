@@ -54,8 +54,9 @@ def test_convgrad_alone(tmp_path):
 
 def test_tuned_rows_beside_the_defaults(tmp_path):
     """Here the tuned library is the very same one, so no gradient has another kernel."""
-    tuned = ["--tuned-programs", os.environ["CONVGRAD_BENCH_PROGRAMS"], "--tuned-library", os.environ["CONVGRAD_BENCH_LIBRARY"]]
-    done, document = run(tmp_path, "--peers", "none", "--threads", "1", "--hardware", "my_cpu", *tuned)
+    programs, library = os.environ["CONVGRAD_BENCH_PROGRAMS"], os.environ["CONVGRAD_BENCH_LIBRARY"]
+    tuned = ["--hardware", "my_cpu", "--tuned-programs", programs, "--tuned-library", library]
+    done, document = run(tmp_path, "--peers", "none", "--threads", "1", *tuned)
     assert done.returncode == 0, done.stdout + done.stderr
     assert document["libraries"]["convgrad_tuned"]["detail"] == "with the rows of my_cpu"
     for row in document["results"]:
