@@ -251,7 +251,7 @@ class Suggested:
             candidate = self.space.suggest(ask)
             name = str(candidate)
             self.asked.append((ask, name))
-            if name in self.ratios or name in new or self.space.broken_limit(candidate):
+            if candidate is None or name in self.ratios or name in new or self.space.broken_limit(candidate):
                 self.dull += 1
             else:
                 self.dull = 0

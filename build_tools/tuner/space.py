@@ -1,6 +1,7 @@
 """What may be tried for a problem: kernels, their numbers, and what of them is worth a compilation."""
 
 import collections
+import functools
 import itertools
 import math
 import re
@@ -23,6 +24,29 @@ ONLY_ON_GPU = {"target_blocks"}
 Grid = collections.namedtuple("Grid", "divisor sums")
 EVERYTHING = Grid(None, 0)
 GRIDS = (EVERYTHING, *(Grid(divisor, 0) for divisor in (2, 3, 4, 6, 8)), Grid(8, 0.5), Grid(8, 0.75), Grid(16, 0.75))
+
+
+class Limit(collections.namedtuple("Limit", "code meaning of_multiples")):
+    """A rule or limit of schedule_params.inc; `of_multiples`: it is no matter of more or less."""
+
+    @classmethod
+    def of(cls, text, meaning):
+        return cls(compile(text, "a limit", "eval"), meaning, "%" in text)
+
+    def waits_for(self, names):
+        return not set(names).isdisjoint(self.code.co_names)
+
+
+class Number(collections.namedtuple("Number", "algorithm family name tile rest divisor limits early_limits")):
+    """A number to be chosen: `tile`, the number that it is a multiple of, or None; the `rest`, those that are chosen later;
+    `limits` that can be asked then, and `early_limits` that ask for some of the rest too."""
+
+    @property
+    def label(self):
+        return f"{self.algorithm}.{self.name}" + (".tiles" if self.tile else "")
+
+    def step(self, params):
+        return params[self.tile] if self.tile else 1
 
 
 def round_up(value, multiple):
@@ -54,7 +78,7 @@ class Space:
         self.op, self.filter, self.stride, self.sizes, self.facts = op, tuple(filter_size), tuple(stride), sizes, facts
         self.known = kernel_rows.schedule_params()
         limits = kernel_rows.schedule_expressions("LIMIT")
-        self.limits = {family: [(compile(text, "a limit", "eval"), meaning) for text, meaning in rules + limits[family]]
+        self.limits = {family: [Limit.of(text, meaning) for text, meaning in rules + limits[family]]
                        for family, rules in kernel_rows.RULES.items()}
         winograd = kernel_rows.ALGORITHMS["winograd_4x4"]
         self.algorithms = ["direct"]
@@ -68,21 +92,26 @@ class Space:
         return Candidate(self.op, algorithm, self.filter, self.stride, params)
 
     def suggest(self, trial):
-        """A candidate of an Optuna trial; its numbers need not keep the limits, nor rules other than those of multiples."""
+        """A candidate of an Optuna trial, number by number, each from what those before it leave of the limits. (Drawn from
+        their whole ranges, hardly one candidate in a hundred kept all limits.) None: they leave nothing."""
         algorithm = trial.suggest_categorical("algorithm", self.algorithms)
-        family = self.family(algorithm)
-        factors = factors_of_rules(family)
-        params = {}
-        for name, (preset, least, most) in self.known[family].items():
-            label = f"{algorithm}.{name}"
-            if name in ONLY_ON_GPU or (name == "along_reduction" and not self.may_go_along_reduction()):
-                params[name] = preset
-            elif name in factors:
-                tile = params[factors[name]]
-                params[name] = tile * trial.suggest_int(f"{label}.tiles", 1, max(1, most // tile), log=True)
+        numbers, params = self.numbers(algorithm), {}
+        for number in numbers:
+            values = self.worth_a_try(number, tuple(params.items()))
+            if not values:
+                return None
+            if len(values) > 1:
+                least, most = values[0] // number.step(params), values[-1] // number.step(params)
+                # TPE compares counts: a block of so many tiles is as good an idea with another tile.
+                told = trial.suggest_int(number.label, least, most, log=self.is_wide(number)) * number.step(params)
+                params[number.name] = min(values, key=lambda value: abs(value - told))
             else:
-                params[name] = trial.suggest_int(label, least, most, log=most > 8 and least > 0)
-        return self.candidate(algorithm, self.canonical(family, params))
+                params[number.name] = values[0]
+        return self.candidate(algorithm, {name: params[name] for name in self.known[self.family(algorithm)]})
+
+    def is_wide(self, number):
+        _, least, most = self.known[number.family][number.name]
+        return most > 8 and least > 0
 
     def adapted(self, candidate):
         """A candidate of before for this problem, also of a time when there were fewer numbers."""
@@ -94,16 +123,9 @@ class Space:
 
     def suggestions(self, candidate):
         """What suggest() would have been told for this candidate: where a search starts."""
-        family = self.family(candidate.algorithm)
-        factors = factors_of_rules(family)
-        told = {"algorithm": candidate.algorithm}
-        for name, (_, least, most) in self.known[family].items():
-            label, value = f"{candidate.algorithm}.{name}", candidate.params[name]
-            if name in factors:
-                told[f"{label}.tiles"] = value // candidate.params[factors[name]]
-            elif name not in ONLY_ON_GPU:
-                told[label] = value
-        return told
+        told = {number.label: candidate.params[number.name] // number.step(candidate.params)
+                for number in self.numbers(candidate.algorithm)}
+        return {"algorithm": candidate.algorithm, **told}
 
     def canonical(self, family, params):
         """The same kernel by the smallest numbers: blocks no larger than the problem."""
@@ -159,9 +181,9 @@ class Space:
         for name, (_, least, most) in self.known[family].items():
             if not least <= candidate.params[name] <= most:
                 return f"{name} is {candidate.params[name]}, its range is {least} to {most}"
-        for expression, meaning in self.limits[family]:
-            if not kernel_rows.holds(expression, {**candidate.params, **self.facts}):
-                return meaning
+        for limit in self.limits[family]:
+            if not kernel_rows.holds(limit.code, {**candidate.params, **self.facts}):
+                return limit.meaning
         return None
 
     def enumerated(self, most, grid=EVERYTHING):
@@ -178,43 +200,71 @@ class Space:
                 return grid, found
 
     def walk(self, algorithm, grid):
-        """The candidates of an algorithm, number by number: a rule or limit is asked as soon as its numbers are there."""
-        family = self.family(algorithm)
-        known, factors = self.known[family], factors_of_rules(family)
-        # What others depend on comes first: switches, then tiles.
-        names = sorted(known, key=lambda name: (known[name][1:] != (0, 1), not name.startswith("tile_")))
-        sums = " * ".join(name for name in names if name.startswith("tile_"))
-        limits = [[] for _ in names]
-        for code in (compile(f"{sums} >= {grid.sums} * registers", "a grid", "eval"), *(code for code, _ in self.limits[family])):
-            last = max((index for index, name in enumerate(names) if name in code.co_names), default=0)
-            limits[last].append(code)
-        presets = {name: preset for name, (preset, _, _) in known.items()}
+        """The candidates of an algorithm, number by number."""
+        numbers = self.numbers(algorithm, grid)
 
         def go_on(index, params):
-            if index == len(names):
-                yield self.candidate(algorithm, {name: params[name] for name in known})
+            if index == len(numbers):
+                yield self.candidate(algorithm, {name: params[name] for name in self.known[self.family(algorithm)]})
                 return
-            name = names[index]
-            for value in self.values(family, name, {**presets, **params}, factors.get(name), grid.divisor):
-                more = {**params, name: value}
-                if all(kernel_rows.holds(code, {**more, **self.facts}) for code in limits[index]):
-                    yield from go_on(index + 1, more)
+            for value in self.worth_a_try(numbers[index], tuple(params.items())):
+                yield from go_on(index + 1, {**params, numbers[index].name: value})
 
         return go_on(0, {})
 
-    def values(self, family, name, params, tile, divisor):
-        """What a number may be beside those that were chosen before it."""
-        preset, least, most = self.known[family][name]
-        if name in ONLY_ON_GPU or (name == "along_reduction" and not self.may_go_along_reduction()):
+    @functools.lru_cache(maxsize=None)
+    def numbers(self, algorithm, grid=EVERYTHING):
+        """The numbers of an algorithm in the order in which they are chosen: what others depend on comes first, switches, then
+        tiles."""
+        family = self.family(algorithm)
+        known, factors = self.known[family], factors_of_rules(family)
+        names = sorted(known, key=lambda name: (known[name][1:] != (0, 1), not name.startswith("tile_")))
+        sums = " * ".join(name for name in names if name.startswith("tile_"))
+        limits = [Limit.of(f"{sums} >= {grid.sums} * registers", "of the grid"), *self.limits[family]]
+        result = []
+        for index, name in enumerate(names):
+            rest = tuple(names[index + 1:])
+            complete = [limit.code for limit in limits if name in limit.code.co_names and not limit.waits_for(rest)]
+            early = [limit.code for limit in limits if name in limit.code.co_names and limit.waits_for(rest)
+                     and not limit.of_multiples]
+            result.append(Number(algorithm, family, name, factors.get(name), rest, grid.divisor, tuple(complete), tuple(early)))
+        return tuple(result)
+
+    @functools.lru_cache(maxsize=4096)
+    def worth_a_try(self, number, chosen):
+        """What a number may be beside those that were `chosen` before it, as pairs of name and value: in order. A limit that
+        asks for numbers to come too is kept if it would be with them all at their least, or all at their most."""
+        presets = {name: preset for name, (preset, _, _) in self.known[number.family].items()}
+        return [value for value in self.values(number, {**presets, **dict(chosen)})
+                if self.keeps(number, {**dict(chosen), number.name: value})]
+
+    def keeps(self, number, params):
+        if not all(kernel_rows.holds(code, {**params, **self.facts}) for code in number.limits):
+            return False
+        ends = [{**self.with_rest(number, params, end), **self.facts} for end in (1, 2)] if number.early_limits else []
+        return all(any(kernel_rows.holds(code, end) for end in ends) for code in number.early_limits)
+
+    def with_rest(self, number, params, end):
+        """With the numbers to come at the `end` of their ranges."""
+        family, factors = number.family, factors_of_rules(number.family)
+        params = dict(params)
+        for name in number.rest:
+            value, tile = self.known[family][name][end], params.get(factors.get(name), 1)
+            params[name] = max(value // tile, 1) * tile if tile > 1 else value
+        return self.canonical(family, params)
+
+    def values(self, number, params):
+        preset, least, most = self.known[number.family][number.name]
+        if number.name in ONLY_ON_GPU or (number.name == "along_reduction" and not self.may_go_along_reduction()):
             return [preset]
-        step = params[tile] if tile else 1
-        bounds = [self.canonical(family, {**params, name: value})[name] for value in (round_up(least, step), most // step * step)]
-        smallest, largest = (bound // step for bound in bounds)
-        if divisor is None or name.startswith("tile_") or (least, most) == (0, 1):
+        step = number.step(params)
+        canonical = lambda value: self.canonical(number.family, {**params, number.name: value})[number.name]
+        smallest, largest = (canonical(value) // step for value in (round_up(least, step), most // step * step))
+        if number.divisor is None or number.name.startswith("tile_") or (least, most) == (0, 1):
             counts = range(smallest, largest + 1)
         else:
             counts, count = {largest}, largest
-            while count > smallest and (count == largest or count > divisor):
-                count = max(smallest, round_up(count, divisor) // divisor)
+            while count > smallest and (count == largest or count > number.divisor):
+                count = max(smallest, round_up(count, number.divisor) // number.divisor)
                 counts.add(count)
-        return sorted({self.canonical(family, {**params, name: count * step})[name] for count in counts})
+        return sorted({canonical(count * step) for count in counts})

@@ -44,9 +44,21 @@ def test_everything_is_what_a_search_may_suggest(op):
     source, suggested = random.Random(1), set()
     for _ in range(20000):
         candidate = space.suggest(Drawing(source))
-        if space.broken_limit(candidate) is None:
+        if candidate and space.broken_limit(candidate) is None:
             suggested.add(str(candidate))
     assert len(suggested) > 100 and suggested <= names
+
+
+@pytest.mark.parametrize("filter_size", [(1, 1), (3, 3), (7, 7)])
+@pytest.mark.parametrize("op", OPS)
+def test_what_a_search_suggests_is_worth_a_try(op, filter_size):
+    """Not one in twenty, as of numbers that do not know of each other: a search would end after what it starts from."""
+    space = space_of(op, (56, 56), 64, 256, filter_size, batch=4)
+    source, worth = random.Random(1), 0
+    for _ in range(200):
+        candidate = space.suggest(Drawing(source))
+        worth += candidate is not None and space.broken_limit(candidate) is None
+    assert worth >= 190
 
 
 @pytest.mark.parametrize("op", OPS)
