@@ -229,23 +229,31 @@ class Kernel:
         return [f"{key}={value}" for key, value in {**fixed, **self.params}.items()]
 
 
+def cpus_of(hardware, where):
+    """[(vendor, family, model)] of a tuned file's "hardware", whose model may be a list: of the same CPU under a hypervisor that
+    tells another, for example."""
+    expect({"vendor", "family", "model"} <= hardware.keys(), where,
+           "hardware needs vendor, family and model, as runtime/hardware.h tells them")
+    models = hardware["model"] if isinstance(hardware["model"], list) else [hardware["model"]]
+    expect(models and all(isinstance(model, int) for model in models), where,
+           f"hardware.model is {hardware['model']!r}, expected an integer or a list of integers")
+    return [(hardware["vendor"], hardware["family"], model) for model in models]
+
+
 class Tables:
     def __init__(self):
         self.kernels = {}  # name -> Kernel, in order of first mention
         self.rows = []  # (op, Kernel, hardware, when)
-        self.hardware = {}  # name -> (vendor, family, model)
+        self.hardware = {}  # name -> its CPUs
 
     def add_file(self, path, target, known_params, kernel_filter):
         data = read_json(path)
         hardware = "any"
         if path.name != "default.json":
             hardware = path.stem
-            match = data.get("hardware", {})
-            expect({"vendor", "family", "model"} <= match.keys(), path,
-                   "hardware needs vendor, family and model, as runtime/hardware.h tells them")
-            cpu = (match["vendor"], match["family"], match["model"])
-            expect(self.hardware.setdefault(hardware, cpu) == cpu, path,
-                   f"hardware is {cpu}, but another target's file of that name says {self.hardware[hardware]}")
+            cpus = cpus_of(data.get("hardware", {}), path)
+            expect(self.hardware.setdefault(hardware, cpus) == cpus, path,
+                   f"hardware is {cpus}, but another target's file of that name says {self.hardware[hardware]}")
         for index, row in enumerate(data.get("rows", [])):
             where = f"{path}, row {index}"
             unknown = row.keys() - ROW_KEYS
@@ -289,7 +297,7 @@ def write_tables(tables, targets, output):
         for t in sorted(targets, key=lambda t: -t.priority)])
     write_if_changed(output / "hardware.inc", [
         f'CONVGRAD_HARDWARE({name}, "{vendor}", {family}, {model})'
-        for name, (vendor, family, model) in tables.hardware.items()])
+        for name, cpus in tables.hardware.items() for vendor, family, model in cpus])
     for op in FAMILY_OF_OP:
         kernels = [k for k in tables.kernels.values() if k.op == op]
         write_if_changed(output / f"kernels_{op}.inc", [

@@ -366,7 +366,8 @@ def main():
             path = rows_path(options)
             cpu = tuple(about["hardware"]["cpu"])
             there = rows.read(path)[1]
-            expect(there in (None, cpu), f"{path} is of the CPU {there}, what was searched ran on {cpu}: --hardware names another")
+            expect(not there or cpu in there,
+                   f"{path} is of the CPU {' or '.join(map(str, there))}, what was searched ran on {cpu}: --hardware names another")
             path.parent.mkdir(parents=True, exist_ok=True)
             new, kept = rows.write(path, outcomes, cpu)
             console.print(f"{path}: {new} rows, and {kept} of before" if new + kept else "no row: today's kernels stay")

@@ -56,7 +56,7 @@ def arguments():
         "--hardware",
         default="",
         metavar="NAME",
-        help="convgrad also as a library with the tuned rows of schedules/<target>/NAME.json, beside the defaults",
+        help="convgrad with the tuned rows of schedules/<target>/NAME.json, and its defaults beside that",
     )
     parser.add_argument("--nchw", action="store_true", help="time NCHW as well as NHWC")
     parser.add_argument("--seconds", type=float, default=0.5, help="how long to time each side of each gradient (0.5)")

@@ -127,7 +127,7 @@ def measure(sides, gradient, threads_list, seconds, rounds):
         for side in sides.sides
         if found[threads]["sides"][side.key]["verdict"] == "ok"
     ]
-    # Where strict or tuned rows change nothing there is nothing to time again.
+    # Where direct kernels alone or tuned rows change nothing there is nothing to time again.
     work = [(threads, side) for threads, side in work if not _same_kernel(found[threads]["sides"], side.key)]
     times = {}
     spent = {}
@@ -164,7 +164,7 @@ def measure(sides, gradient, threads_list, seconds, rounds):
 def _same_kernel(sides, key):
     """Whether this other side of ours runs the very kernel that convgrad's first side does."""
     return (
-        key in ("convgrad_strict", "convgrad_tuned")
+        key in ("convgrad_strict", "convgrad_default")
         and "kernel" in sides["convgrad"]
         and sides["convgrad"]["kernel"] == sides[key].get("kernel")
     )

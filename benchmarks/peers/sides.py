@@ -31,14 +31,14 @@ WARM_UP = {
 }
 WARM_UP_SECONDS = 0.02
 
-OUR_OWNERS = ("convgrad", "convgrad_tuned")  # the second: the library with the tuned rows of a hardware
+OUR_OWNERS = ("convgrad", "convgrad_default")  # the second: without the rows of --hardware, which the first then has
 
 
 @dataclass(frozen=True)
 class Side:
     key: str
     label: str
-    owner: str  # whose process: convgrad, convgrad_tuned, onednn, torch or tensorflow
+    owner: str  # whose process: convgrad, convgrad_default, onednn, torch or tensorflow
     choice: str
     format: str = "NHWC"
 
@@ -46,7 +46,7 @@ class Side:
 ALL_SIDES = [
     Side("convgrad", "convgrad", "convgrad", "default"),
     Side("convgrad_strict", "convgrad strict", "convgrad", "strict"),
-    Side("convgrad_tuned", "convgrad, tuned", "convgrad_tuned", "default"),
+    Side("convgrad_default", "convgrad, defaults", "convgrad_default", "default"),
     Side("onednn_same", "oneDNN, same layouts", "onednn", "same"),
     Side("onednn_convert", "oneDNN, converting", "onednn", "convert"),
     Side("onednn_best", "oneDNN, its best layouts", "onednn", "best"),
@@ -107,11 +107,14 @@ class Sides:
         for worker in self._workers.values():
             worker.close()
 
+    def _is_tuned(self, owner):
+        return owner == "convgrad" and bool(self._options.hardware)
+
     def _command(self, owner, threads):
         options = self._options
         if owner in OUR_OWNERS:
             target = ["--target", options.target] if options.target else []
-            programs = options.programs if owner == "convgrad" else options.tuned_programs
+            programs = options.tuned_programs if self._is_tuned(owner) else options.programs
             return [programs / "convgrad_worker", "--threads", threads, *target]
         if owner == "onednn":
             return [options.programs / "onednn_worker"]
@@ -142,10 +145,10 @@ class Sides:
             self.missing[owner] = str(error)
             return
         hello = worker.hello
-        ours = {"convgrad": self._options.library, "convgrad_tuned": self._options.tuned_library}
-        libraries = [str(ours[owner])] if owner in OUR_OWNERS else hello.pop("libraries", [])
-        if owner == "convgrad_tuned":
-            hello["detail"] = f"with the rows of {self._options.hardware}"
+        ours = self._options.tuned_library if self._is_tuned(owner) else self._options.library
+        libraries = [str(ours)] if owner in OUR_OWNERS else hello.pop("libraries", [])
+        if self._options.hardware and owner in OUR_OWNERS:
+            hello["detail"] = f"with the rows of {self._options.hardware}" if self._is_tuned(owner) else "its defaults"
         hello["libraries"] = {
             os.path.basename(path): os.path.getsize(path) for path in libraries if os.path.exists(path)
         }

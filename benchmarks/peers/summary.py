@@ -77,17 +77,19 @@ def tuned_gain(rows, statistic="median"):
     """What the tuned rows are worth beside the defaults: {"mean": the geometric mean of how many times as long the defaults
     take, "gradients": of how many, "network": the same over the network's whole time, "changed": how many gradients have
     another kernel, "slower": [(that ratio, row)] below 1, the worst first}. None without both sides."""
-    defaults, tuned = ["convgrad"], "convgrad_tuned"
-    measured = [row for row in rows if ratio(row, defaults, tuned, statistic)]
+    defaults = ["convgrad_default"]
+    measured = [row for row in rows if ratio(row, defaults, statistic=statistic)]
     if not measured:
         return None
-    network = network_ratio(rows, defaults, tuned, statistic)
+    network = network_ratio(rows, defaults, statistic=statistic)
     return {
-        "mean": geometric_mean(ratio(row, defaults, tuned, statistic) for row in measured),
+        "mean": geometric_mean(ratio(row, defaults, statistic=statistic) for row in measured),
         "gradients": len(measured),
         "network": network[0] if network else None,
-        "changed": sum(row["sides"]["convgrad"].get("kernel") != row["sides"][tuned].get("kernel") for row in measured),
-        "slower": slower_layers(measured, defaults, ours=tuned, statistic=statistic),
+        "changed": sum(
+            row["sides"]["convgrad"].get("kernel") != row["sides"]["convgrad_default"].get("kernel") for row in measured
+        ),
+        "slower": slower_layers(measured, defaults, statistic=statistic),
     }
 
 
@@ -163,8 +165,8 @@ def figures(document, statistic="median"):
             network_gain = f", {gain['network']:.3f}x over the network's time" if gain["network"] else ""
             lines.append(
                 f"{kind}: the rows of {document['options']['hardware']} are {gain['mean']:.3f}x as fast as the defaults "
-                f"(geometric mean of {gain['gradients']} gradients{network_gain}); another kernel in {gain['changed']}, slower "
-                f"in {len(gain['slower'])}" + (f": {names}" if names else "")
+                f"(geometric mean of {gain['gradients']} gradients{network_gain}); another kernel in {gain['changed']}, "
+                f"slower in {len(gain['slower'])}" + (f": {names}" if names else "")
             )
         slow = slower_layers(group, ONEDNN_SAME_WORK, statistic=statistic)
         compared = sum(ratio(row, ONEDNN_SAME_WORK, statistic=statistic) is not None for row in group)

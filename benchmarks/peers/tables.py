@@ -15,7 +15,7 @@ EXPLANATION = """\
 ms: of convgrad, packing included; GFLOP/s: of the direct method's multiply-adds that meet no padding; peak: of
 multiply-adds on registers in the kernel's instruction set, measured beside each row on as many threads; columns with x:
 that side's time over convgrad's, above 1 convgrad is faster. "Same layouts": NHWC (or NCHW) and HWIO pinned.
-"Tuned": convgrad itself with the rows of --hardware, so below 1 they are faster than the defaults.
+"Defaults": convgrad without the rows of --hardware.
 "Converting": oneDNN's own layouts, conversions counted. "Its best layouts": conversions not counted. PyTorch gets
 padding that it cannot express done beforehand, not counted."""
 

@@ -2,9 +2,11 @@
 
 import json
 
+import kernel_rows
 from tuner.kernels import row_of
 
 LEAST_GAIN = 0.01
+COMMENT = "Written by build_tools/tune; a row's provenance says from what."
 SIZES = ("in_height", "in_width", "in_channels", "out_height", "out_width", "out_channels")
 
 
@@ -46,24 +48,26 @@ def is_win(outcome):
 
 
 def read(path):
-    """The file's rows and its CPU (vendor, family, model); none and None where there is no file."""
+    """The file's rows and its CPUs, (vendor, family, model) each; none where there is no file."""
     if not path.exists():
-        return [], None
+        return [], []
     data = json.loads(path.read_text())
-    return data["rows"], tuple(data["hardware"][name] for name in ("vendor", "family", "model"))
+    return data["rows"], kernel_rows.cpus_of(data["hardware"], path)
 
 
 def write(path, outcomes, cpu):
     """Rows of new winners, then those of the file for problems that were not searched; how many of both. Without any there
-    is no file. (A row of before is among what a search starts from: it wins again, or is no longer worth its code.)"""
+    is no file. (A row of before is among what a search starts from: it wins again, or is no longer worth its code.) What a
+    person wrote of the hardware stays: the comment, more CPUs."""
     rows = [tuned_row(outcome, outcomes) for outcome in outcomes if is_win(outcome)]
     searched = {outcome.problem.line for outcome in outcomes if outcome.trials}
     kept = [row for row in read(path)[0] if row.get("provenance", {}).get("problem") not in searched]
     if not rows + kept:
         path.unlink(missing_ok=True)
         return 0, 0
-    vendor, family, model = cpu
-    text = [json.dumps({"vendor": vendor, "family": family, "model": model}), *map(json.dumps, rows + kept)]
-    path.write_text('{\n  "comment": "Written by build_tools/tune; a row\'s provenance says from what.",\n  "hardware": ' + text[0]
-                    + ',\n  "rows": [\n    ' + ",\n    ".join(text[1:]) + "\n  ]\n}\n")
+    about = {"comment": COMMENT, "hardware": dict(zip(("vendor", "family", "model"), cpu))}
+    if path.exists():
+        about.update({name: value for name, value in json.loads(path.read_text()).items() if name in about})
+    lines = [f'  "{name}": {json.dumps(value, ensure_ascii=False)},\n' for name, value in about.items()]
+    path.write_text("{\n" + "".join(lines) + '  "rows": [\n    ' + ",\n    ".join(map(json.dumps, rows + kept)) + "\n  ]\n}\n")
     return len(rows), len(kept)

@@ -58,9 +58,10 @@ def test_tuned_rows_beside_the_defaults(tmp_path):
     tuned = ["--hardware", "my_cpu", "--tuned-programs", programs, "--tuned-library", library]
     done, document = run(tmp_path, "--peers", "none", "--threads", "1", *tuned)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert document["libraries"]["convgrad_tuned"]["detail"] == "with the rows of my_cpu"
+    assert document["libraries"]["convgrad"]["detail"] == "with the rows of my_cpu"
+    assert document["libraries"]["convgrad_default"]["detail"] == "its defaults"
     for row in document["results"]:
-        default, other = row["sides"]["convgrad"], row["sides"]["convgrad_tuned"]
+        default, other = row["sides"]["convgrad_default"], row["sides"]["convgrad"]
         assert other["verdict"] == "ok" and other["bits"] == default["bits"]
         assert other["kernel"] == default["kernel"] and other["median_ms"] == default["median_ms"]
     assert "the rows of my_cpu are 1.000x as fast as the defaults" in done.stdout

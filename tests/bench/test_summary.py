@@ -68,9 +68,9 @@ def test_slower_layers_come_worst_first():
 
 def test_tuned_rows_are_held_against_the_defaults():
     def tuned(default, other, layer="a", kernel="another", **changes):
-        return row(layer, sides={"convgrad": ours(default), "convgrad_tuned": ours(other, kernel=kernel)}, **changes)
+        return row(layer, sides={"convgrad_default": ours(default), "convgrad": ours(other, kernel=kernel)}, **changes)
 
-    same = row("c", sides={"convgrad": ours(10), "convgrad_tuned": ours(10)})
+    same = row("c", sides={"convgrad_default": ours(10), "convgrad": ours(10)})
     rows = [tuned(20, 10, count=3), tuned(8, 10, layer="b"), same]
     gain = summary.tuned_gain(rows)
     assert gain["mean"] == pytest.approx((2 * 0.8 * 1) ** (1 / 3))

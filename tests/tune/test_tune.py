@@ -13,6 +13,7 @@ import time
 
 import pytest
 from running import ROOT, TARGET, of_kind
+from tuner.machine import cpu_id
 
 
 def test_what_goes_wrong_is_recorded_and_the_search_goes_on(run):
@@ -177,6 +178,20 @@ def test_a_search_without_a_win_leaves_the_rows_of_before(run):
     assert json.loads(run.rows.read_text())["rows"] == [old]
 
 
+def test_what_a_person_wrote_of_the_hardware_stays(run):
+    """Also a second model, which the same CPU says it is under a hypervisor."""
+    run.rows.parent.mkdir(parents=True)
+    vendor, family, model = cpu_id()
+    about = {"comment": "of a server", "hardware": {"vendor": vendor, "family": family, "model": [model + 1, model]}}
+    old = {"op": "conv2d_backprop_filter", "dtype": "f32", "algorithm": "direct", "accepts": {"filter": "1x1", "stride": "1x1"},
+           "params": {"tile_vectors": 2}, "provenance": {"problem": "another"}}
+    run.rows.write_text(json.dumps({**about, "rows": [old]}))
+    done = run.tune("--trials", "12", "--budget", "1h")
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = json.loads(run.rows.read_text())
+    assert old in written["rows"] and {name: written[name] for name in about} == about
+
+
 def test_real_kernels(run):
     """The real generator and measuring program, for a few seconds: kernels of both gradients are right and timed."""
     command = [ROOT / "build_tools/tune", "--problems", run.folder / "problems.json", "--layers", "narrow", "--target", TARGET,
@@ -216,12 +231,13 @@ def test_a_new_hardware_needs_neither_cpp_nor_cmake(run):
     shutil.copytree(ROOT / "schedules" / TARGET, folder)
     generic = [row for row in json.loads((folder / "default.json").read_text())["rows"] if row["algorithm"] == "generic"]
     row = {**generic[-1], "variant": "tuned", "when": {"min_in_channels": 7}}
-    (folder / "my_cpu.json").write_text(json.dumps({"hardware": {"vendor": "Me", "family": 6, "model": 7}, "rows": [row]}))
+    (folder / "my_cpu.json").write_text(json.dumps({"hardware": {"vendor": "Me", "family": 6, "model": [7, 8]}, "rows": [row]}))
     done = subprocess.run([sys.executable, ROOT / "build_tools/kernel_rows.py", "--target", "copy", "--target-folder", folder.parent,
                            "--hardware", "my_cpu", "--processor", {"x86_64": "x86-64", "aarch64": "arm-64"}[platform.machine()],
                            "--output", run.folder / "tables"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert 'CONVGRAD_HARDWARE(my_cpu, "Me", 6, 7)' in (run.folder / "tables/hardware.inc").read_text()
+    lines = [f'CONVGRAD_HARDWARE(my_cpu, "Me", 6, {model})' for model in (7, 8)]
+    assert (run.folder / "tables/hardware.inc").read_text().splitlines() == lines
     rows = (run.folder / "tables/rows_conv2d_backprop_filter.inc").read_text().splitlines()
     assert "my_cpu, CONVGRAD_WHEN(min_in_channels, 7)" in rows[0] and "any" in rows[-1]
 
