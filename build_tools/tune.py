@@ -305,6 +305,9 @@ def tune(options, console):
                 status.update("compiling some of them, to tell how long all will take ...")
                 say_how_many(console, search, known, lists)
             spent_now = sum(problem.count * record["seconds"]["median"] for problem, _, record in known)
+            # By the time that layers take, and half of it alike: small ones are searched too.
+            weights = [0.5 * problem.count * record["seconds"]["median"] / spent_now + 0.5 / len(known)
+                       for problem, _, record in known]
             for index, (problem, incumbent, record) in enumerate(known):
                 space = spaces[index]
 
@@ -316,10 +319,9 @@ def tune(options, console):
 
                 # In the log, since which shapes were tuned before may be another matter in a replay.
                 begin = search.logged(search.key_of_search("starts", problem), starts)["candidates"]
-                # By the time that layers take, and half of it alike: small ones are searched too.
-                share = 0.5 * problem.count * record["seconds"]["median"] / spent_now + 0.5 / len(known)
-                outcome = search.run(problem, space, incumbent, list(map(logged_candidate, begin)), options.budget * share,
-                                     lists[index])
+                # Of what is left: those before may have needed less than their share, or more.
+                seconds = clock.left() * weights[index] / sum(weights[index:])
+                outcome = search.run(problem, space, incumbent, list(map(logged_candidate, begin)), seconds, lists[index])
                 outcomes.append(outcome)
                 console.print(summary_line(outcome, index + 1, len(known)), highlight=False)
         except Stop:

@@ -32,7 +32,7 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
     stages.reduction = reduction;
     stages.input_panel = input_panel;
     stages.gradient_panel = gradient_panel;
-    stages.prefetch = prefetch_of(out_backprop);
+    stages.prefetch = prefetch_of(out_backprop, input);
     stages.k = k, stages.c = c, stages.s = s, stages.r = r, stages.x = x, stages.y = y, stages.n = n;
     set_panel_under_filter(&stages);
     if (on_gpu() || direct()) {

@@ -109,10 +109,10 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
         [this](int h) { return panel_extent(h, stride_height, filter_height); });
   }
 
-  template <typename Buffer>
-  Prefetch prefetch_of(Buffer &buffer) {
-    return [this, &buffer](Halide::Stage stage, const Halide::VarOrRVar &loop, const Halide::Func &tile) {
-      stage.prefetch(buffer, loop, loop, 0, Halide::PrefetchBoundStrategy::NonFaulting);
+  template <typename... Buffers>
+  Prefetch prefetch_of(Buffers &...buffers) {
+    return [this, &buffers...](Halide::Stage stage, const Halide::VarOrRVar &loop, const Halide::Func &tile) {
+      (stage.prefetch(buffers, loop, loop, 0, Halide::PrefetchBoundStrategy::NonFaulting), ...);
       spread_prefetches(this->get_pipeline(), loop.name(), tile.name());
     };
   }

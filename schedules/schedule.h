@@ -36,7 +36,7 @@ struct FilterScheduleParams {
   }
 };
 
-// Prefetches what a stage's loop will read of a tensor in its next round, some of it before each computation of a tile
+// Prefetches what a stage's loop will read of some tensors in its next round, some of it before each computation of a tile
 // inside (generators/spread_prefetches.h).
 using Prefetch = std::function<void(Halide::Stage stage, const Halide::VarOrRVar &loop, const Halide::Func &tile)>;
 
@@ -77,7 +77,7 @@ struct FilterStages {
   Halide::Func input_panel;     // (c, x, y, n), or (c, q, p, n, s, r) where panel_of_one_tap
   Halide::Func gradient_panel;  // (k, q, p, n)
   Halide::Var k, c, s, r, x, y, n;
-  Prefetch prefetch;  // of out_backprop
+  Prefetch prefetch;  // of both operands
 
   bool panel_of_one_tap = false;                      // as in ImageStages
   std::function<int(int)> panel_width, panel_height;  // of input_panel, for so many output columns (rows)

@@ -12,6 +12,7 @@
 
 #include "fma_peak.h"
 #include "layer.h"
+#include "task_counter.h"
 #include "worker.h"
 
 namespace {
@@ -23,7 +24,6 @@ struct DestroyContext {
 using Context = std::unique_ptr<convgrad_context, DestroyContext>;
 using Plan = std::unique_ptr<convgrad_plan, decltype(&convgrad_plan_destroy)>;
 
-constexpr int32_t kManyThreads = 64;
 
 void check(convgrad_status status) {
   if (status != CONVGRAD_OK)
@@ -36,13 +36,6 @@ Context make_context(const convgrad_context_options &options) {
   return Context(context);
 }
 
-// Runs a call's tasks one after the other, keeping the largest number that it was handed at once.
-void count_tasks(void *pool, void (*task)(void *, int64_t), void *arg, int64_t count) {
-  int64_t *largest = static_cast<int64_t *>(pool);
-  *largest = std::max(*largest, count);
-  for (int64_t i = 0; i < count; ++i) task(arg, i);
-}
-
 convgrad_tensor view(const Problem &problem, const Shape &shape, bool is_filter, std::vector<float> &values) {
   convgrad_tensor tensor{};
   tensor.data = values.data();
@@ -53,8 +46,9 @@ convgrad_tensor view(const Problem &problem, const Shape &shape, bool is_filter,
 
 class ConvgradGradient final : public Gradient {
  public:
-  // counting: a context that would use many threads, and the number of tasks that it was handed at once.
-  ConvgradGradient(Problem given, const convgrad_context *context, const convgrad_context *counting, int64_t *tasks)
+  // counting: a context of `counter`.
+  ConvgradGradient(Problem given, const convgrad_context *context, const convgrad_context *counting,
+                   TaskCounter *counter)
       : problem_(std::move(given)),
         // A result that the library leaves unwritten is seen.
         result_(element_count(problem_.result_shape()), std::numeric_limits<float>::quiet_NaN()) {
@@ -96,9 +90,9 @@ class ConvgradGradient final : public Gradient {
       if (!workspace_) throw std::runtime_error("no memory for a workspace of " + std::to_string(bytes) + " bytes");
     }
 
-    *tasks = 1;
+    counter->reset();
     call(counting);
-    facts["tasks_of_64"] = *tasks;
+    facts["tasks_of_64"] = counter->tasks();
   }
 
   void run() override {
@@ -186,9 +180,7 @@ class Convgrad final : public Side {
       options.strict = strict;
       if (!target.empty()) options.target = target.c_str();
       contexts_[strict] = make_context(options);
-      options.num_threads = kManyThreads;
-      options.parallel_for = count_tasks;
-      options.pool = &tasks_;
+      counter_.use_in(&options);
       counting_[strict] = make_context(options);
     }
   }
@@ -198,7 +190,7 @@ class Convgrad final : public Side {
   std::unique_ptr<Gradient> prepare(const std::string &choice, Problem problem) override {
     const bool strict = choice == "strict";
     return std::make_unique<ConvgradGradient>(std::move(problem), contexts_[strict].get(), counting_[strict].get(),
-                                              &tasks_);
+                                              &counter_);
   }
 
   json answer(const json &request) override {
@@ -212,7 +204,7 @@ class Convgrad final : public Side {
 
  private:
   int32_t threads_;
-  int64_t tasks_ = 1;
+  TaskCounter counter_;
   std::array<Context, 2> contexts_, counting_;  // [strict]
 };
 

@@ -5,9 +5,10 @@
 //   kernel LIBRARY NAME  FH FW SH SW  CHANNELS_LAST  MAX_REDUCTION  FILTER_TILE  BLOCK_IN BLOCK_OUT  SCRATCH  STRICT
 // and any number of further kernels: a shared library that holds the kernel's object, and what the runtime's table says
 // of it. Each kernel is first checked, at some elements, against plain sums in double; then they are timed in turns, so
-// much time for each in so many rounds. Prints one line of JSON:
+// much time for each in so many rounds. A kernel that hands out fewer tasks than the first one, counted up to 64, is
+// refused: what it gains on one core it would lose on more. Prints one line of JSON:
 //   {"flops", "peak_gflops", "normalized": sizes as rows compare them, "kernels": [...]}
-// with {"name", "error": of the largest value, "seconds": one a run} for each kernel, or {"name", "refused": why}, or
+// with {"name", "error": of the largest value, "tasks", "seconds": one a run} for each kernel, or {"name", "refused": why}, or
 // {"name", "wrong": the error}.
 // Exit status 2: the problem or an argument is not as it should be.
 #include <dlfcn.h>
@@ -28,6 +29,7 @@
 #include "fma_peak.h"
 #include "layer.h"
 #include "prepared_call.h"
+#include "task_counter.h"
 
 namespace {
 
@@ -49,6 +51,7 @@ struct Candidate {
   std::string refused;
   std::vector<double> seconds;
   double error = 0;
+  int64_t tasks = 0;
 };
 
 Candidate read_kernel(std::istream &stream, const Target &target) {
@@ -96,6 +99,11 @@ int main(int count, char **arguments) {
   options.num_threads = threads;
   convgrad_context *context = nullptr;
   if (convgrad_context_create(&options, &context) != CONVGRAD_OK) die(convgrad_last_error());
+
+  TaskCounter counter;
+  counter.use_in(&options);
+  convgrad_context *counting = nullptr;
+  if (convgrad_context_create(&options, &counting) != CONVGRAD_OK) die(convgrad_last_error());
 
   Asked asked;
   std::string text;
@@ -156,8 +164,16 @@ int main(int count, char **arguments) {
     workspaces.back().resize(workspace_size(call) + CONVGRAD_WORKSPACE_ALIGNMENT);
     calls.push_back(call);
   }
+  const void *pointers[3] = {data[0].data(), data[1].data(), data[2].data()};
+  const auto count_tasks = [&](size_t i) {
+    PreparedCall call = calls[i];
+    call.settings = counting->settings;
+    bind_kernel(candidates[i].kernel, &call);
+    counter.reset();
+    if (run_call(call, pointers, nullptr) != CONVGRAD_OK) candidates[i].refused = convgrad_last_error();
+    candidates[i].tasks = counter.tasks();
+  };
   const auto run = [&](size_t i) {
-    const void *pointers[3] = {data[0].data(), data[1].data(), data[2].data()};
     uintptr_t workspace = reinterpret_cast<uintptr_t>(workspaces[i].data());
     workspace +=
         (CONVGRAD_WORKSPACE_ALIGNMENT - workspace % CONVGRAD_WORKSPACE_ALIGNMENT) % CONVGRAD_WORKSPACE_ALIGNMENT;
@@ -183,6 +199,11 @@ int main(int count, char **arguments) {
       if (!(off <= error)) error = off;
     }
     candidates[i].error = error / std::max(largest, 1e-30);
+    count_tasks(i);  // not the first run, whose loops wait for memory
+    if (candidates[i].refused.empty() && candidates[i].tasks < candidates[0].tasks) {
+      candidates[i].refused = "it has " + std::to_string(candidates[i].tasks) + " task(s), the first kernel " +
+                              std::to_string(candidates[0].tasks);
+    }
   }
   for (int round = 0; round < rounds; ++round) {
     for (size_t i = 0; i < candidates.size(); ++i) {
@@ -208,6 +229,7 @@ int main(int count, char **arguments) {
       entry["wrong"] = std::to_string(candidate.error);
     } else {
       entry["error"] = candidate.error;
+      entry["tasks"] = candidate.tasks;
       entry["seconds"] = candidate.seconds;
     }
     kernels.push_back(entry);
@@ -227,6 +249,7 @@ int main(int count, char **arguments) {
                     {"kernels", kernels}}
                    .dump()
             << "\n";
+  convgrad_context_destroy(counting);
   convgrad_context_destroy(context);
   return 0;
 }

@@ -127,6 +127,40 @@ class Space:
                 for number in self.numbers(candidate.algorithm)}
         return {"algorithm": candidate.algorithm, **told}
 
+    def neighbours(self, candidate):
+        """Those that differ in one number: a switch, a block of half or twice the size, or a tile with one more or less, where
+        another of its sides makes up for that as far as the registers allow; blocks are rounded up to whole tiles."""
+        family, numbers = self.family(candidate.algorithm), self.numbers(candidate.algorithm)
+        tiles = [number.name for number in numbers if number.name.startswith("tile_")]
+        found = {}
+
+        def add(params):
+            for number in numbers:
+                params = {**params, number.name: round_up(params[number.name], number.step(params))}
+            near = candidate._replace(params=self.canonical(family, params))
+            if near != candidate and self.broken_limit(near) is None:
+                found.setdefault(str(near), near)
+                return True
+            return False
+
+        for number in numbers:
+            _, least, most = self.known[family][number.name]
+            value, step = candidate.params[number.name], number.step(candidate.params)
+            if number.name in ONLY_ON_GPU:
+                continue
+            if (least, most) == (0, 1):
+                add({**candidate.params, number.name: 1 - value})
+            elif number.name in tiles:
+                side = max((name for name in tiles if name != number.name), key=candidate.params.get)
+                for changed in (value - 1, value + 1):
+                    # The largest that there is room for.
+                    any(add({**candidate.params, number.name: changed, side: other})
+                        for other in range(self.known[family][side][2], 0, -1) if changed > 0)
+            else:
+                for count in (value // step // 2, value // step * 2):
+                    add({**candidate.params, number.name: max(count, 1) * step})
+        return list(found.values())
+
     def canonical(self, family, params):
         """The same kernel by the smallest numbers: blocks no larger than the problem."""
         params = dict(params)
@@ -152,7 +186,6 @@ class Space:
                                                     math.lcm(params["tile_channels"], self.facts["lanes"]))
             if self.sizes["out_channels"] % self.facts["lanes"] != 0:
                 params["in_place"] = 0  # it would be read lane by lane
-            params["prefetch"] = min(params["prefetch"], params["in_place"])
             params["block_width"] = min(params["block_width"], self.sizes["out_width"])
             params["block_height"] = min(params["block_height"], self.sizes["out_height"])
         elif family == "winograd_image":

@@ -61,6 +61,35 @@ def test_what_a_search_suggests_is_worth_a_try(op, filter_size):
     assert worth >= 190
 
 
+@pytest.mark.parametrize("algorithm", ["direct", "winograd_4x4"])
+@pytest.mark.parametrize("op", OPS)
+def test_neighbours_are_worth_a_try_and_differ_a_little(op, algorithm):
+    space = space_of(op, (56, 56), 64, 256, batch=4)
+    candidate = next(c for c in space.finest_grid(1000)[1] if c.algorithm == algorithm)
+    found = space.neighbours(candidate)
+    everything = [*found, candidate]
+    assert len(found) > 3 and len({str(near) for near in everything}) == len(everything)
+    for near in found:
+        assert space.broken_limit(near) is None
+        assert space.canonical(space.family(algorithm), near.params) == near.params
+        changed = {name for name, value in near.params.items() if value != candidate.params[name]}
+        assert sum(not name.startswith("block_") for name in changed) <= 2, (candidate, near)
+    # Whatever can be reached from it can be asked of a search.
+    class Told:
+        def __init__(self, numbers):
+            self.numbers = numbers
+
+        def suggest_categorical(self, name, values):
+            return self.numbers[name]
+
+        def suggest_int(self, name, least, most, log):
+            assert least <= self.numbers[name] <= most, name
+            return self.numbers[name]
+
+    for near in everything:
+        assert space.suggest(Told(space.suggestions(near))) == near
+
+
 @pytest.mark.parametrize("op", OPS)
 def test_grids_are_parts_of_everything_and_get_coarser(op):
     space = space_of(op, (3, 5), 4, 9)

@@ -206,6 +206,8 @@ def test_real_kernels(run):
         good = [t for t in trials if "error" not in t]
         assert good, trials
         assert not [t for t in trials if "error" in t and t["error"]["kind"] in ("wrong", "crash")]
+        # What has fewer tasks for other threads was refused before it was timed.
+        assert all(t["tasks"] >= t["incumbent_tasks"] > 1 for t in good)
 
 
 @pytest.mark.parametrize("options, text", [
