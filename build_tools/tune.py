@@ -21,7 +21,7 @@ from tuner.kernels import Kernels
 from tuner.log import Log
 from tuner.machine import Failed
 from tuner.measuring import Here
-from tuner.search import BATCH, Clock, Problem, Search, Stop
+from tuner.search import BATCH, WAY, Clock, Problem, Search, Stop
 from tuner.space import Candidate, Space, logged_candidate
 
 ROOT = kernel_rows.ROOT
@@ -123,10 +123,11 @@ def about_this(options, target, log, measuring, generator_version):
     before = ([None] + [record for record in log.records.values() if "hardware" in record])[-1]
     if options.replay:
         expect(before, f"--replay: {options.log} has no baseline")
-        expect("search" in before, f"--replay: {options.log} is of an older tuner, whose records do not say how was searched")
+        expect(before.get("search", {}).get("way") == WAY,
+               f"--replay: {options.log} is of another version of the tuner, which searches in another way")
         device, versions, search = before["hardware"], before["versions"], before["search"]
     else:
-        search = {"seconds": options.seconds, "seed": options.seed, "strict": options.strict}
+        search = {"way": WAY, "seconds": options.seconds, "seed": options.seed, "strict": options.strict}
         if options.exhaustive:
             search["exhaustive"] = options.exhaustive
         device = {"name": options.hardware, **measuring.facts()}
@@ -321,7 +322,8 @@ def tune(options, console):
                 begin = search.logged(search.key_of_search("starts", problem), starts)["candidates"]
                 # Of what is left: those before may have needed less than their share, or more.
                 seconds = clock.left() * weights[index] / sum(weights[index:])
-                outcome = search.run(problem, space, incumbent, list(map(logged_candidate, begin)), seconds, lists[index])
+                outcome = search.run(problem, space, incumbent, list(map(logged_candidate, begin)),
+                                     options.budget * weights[index], seconds, lists[index])
                 outcomes.append(outcome)
                 console.print(summary_line(outcome, index + 1, len(known)), highlight=False)
         except Stop:

@@ -36,8 +36,8 @@ struct FilterScheduleParams {
   }
 };
 
-// Prefetches what a stage's loop will read of some tensors in its next round, some of it before each computation of a tile
-// inside (generators/spread_prefetches.h).
+// Prefetches what a stage's loop will read of some tensors in its next round, some of it before each computation of a
+// tile inside (generators/spread_prefetches.h).
 using Prefetch = std::function<void(Halide::Stage stage, const Halide::VarOrRVar &loop, const Halide::Func &tile)>;
 
 // An image that is a sum over filter taps and channels: y of conv2d, dx (or one phase of it) of backprop_input.

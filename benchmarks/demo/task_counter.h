@@ -3,14 +3,17 @@
 
 #include <convgrad/convgrad.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 
-// Runs the tasks of a context's calls one after the other and tells how many a call hands out at once, up to 64: those of
-// the loop that takes most of its time (others, such as packing the filter, may have more or fewer). To be kept as long
-// as the context.
+// Runs the tasks of a context's calls one after the other and tells how many a call hands out at once, up to 64: of
+// loops of different numbers (another packs the filter, for example) those that take most of its time. To be kept as
+// long as the context.
 class TaskCounter {
  public:
+  using Clock = std::chrono::steady_clock;
   static constexpr int32_t kMost = 64;
 
   void use_in(convgrad_context_options *options) {
@@ -21,24 +24,21 @@ class TaskCounter {
 
   // Just before the call that is asked for.
   void reset() { *this = {}; }
-  // Just after it; 1 where most of its time goes into what is not parallel.
-  int64_t tasks() const { return Clock::now() - start_ - in_loops_ > longest_ ? 1 : tasks_; }
+  // Just after it. 1 where what is not parallel takes most of its time.
+  int64_t tasks() const {
+    std::array<Clock::duration, kMost + 1> spent = spent_;
+    spent[1] += Clock::now() - start_;
+    for (const Clock::duration &loops : spent_) spent[1] -= loops;
+    return std::max_element(spent.begin(), spent.end()) - spent.begin();
+  }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   static void run_tasks(void *pool, void (*task)(void *, int64_t), void *arg, int64_t count) {
     const auto start = Clock::now();
     for (int64_t i = 0; i < count; ++i) task(arg, i);
-    const auto spent = Clock::now() - start;
-    TaskCounter *counter = static_cast<TaskCounter *>(pool);
-    counter->in_loops_ += spent;
-    if (spent < counter->longest_) return;
-    counter->longest_ = spent;
-    counter->tasks_ = count;
+    static_cast<TaskCounter *>(pool)->spent_[static_cast<size_t>(count)] += Clock::now() - start;
   }
 
   Clock::time_point start_ = Clock::now();
-  Clock::duration in_loops_{0}, longest_{0};
-  int64_t tasks_ = 1;
+  std::array<Clock::duration, kMost + 1> spent_{};  // in loops of so many tasks
 };

@@ -229,6 +229,8 @@ def measure_all(options):
 def main():
     options = arguments()
     document = json.loads(options.previous.read_text()) if options.previous else measure_all(options)
+    if "convgrad_tuned" in document["sides"]:
+        raise SystemExit(f"{options.previous} is of an older bench, whose tuned library is another side: measure again")
     options.output.mkdir(parents=True, exist_ok=True)
     tables.show(document, options.statistic)
     (options.output / "results.md").write_text(tables.markdown(document, options.statistic))

@@ -24,7 +24,6 @@ struct DestroyContext {
 using Context = std::unique_ptr<convgrad_context, DestroyContext>;
 using Plan = std::unique_ptr<convgrad_plan, decltype(&convgrad_plan_destroy)>;
 
-
 void check(convgrad_status status) {
   if (status != CONVGRAD_OK)
     throw std::runtime_error(std::string(convgrad_status_string(status)) + ": " + convgrad_last_error());

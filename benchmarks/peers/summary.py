@@ -67,9 +67,9 @@ def network_ratio(rows, keys, ours="convgrad", statistic="median"):
     return (min(times)[0] / mine, min(times)[1]) if times and mine else None
 
 
-def slower_layers(rows, keys, limit=1.0, ours="convgrad", statistic="median"):
-    """[(ratio, row)] of rows in which our side is slower than the fastest of keys, the worst first."""
-    found = [(ratio(row, keys, ours, statistic), row) for row in rows]
+def slower_layers(rows, keys, limit=1.0, statistic="median"):
+    """[(ratio, row)] of rows in which convgrad is slower than the fastest of keys, the worst first."""
+    found = [(ratio(row, keys, statistic=statistic), row) for row in rows]
     return sorted(((r, row) for r, row in found if r and r < limit), key=lambda pair: pair[0])
 
 

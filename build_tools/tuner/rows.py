@@ -62,12 +62,12 @@ def write(path, outcomes, cpu):
     rows = [tuned_row(outcome, outcomes) for outcome in outcomes if is_win(outcome)]
     searched = {outcome.problem.line for outcome in outcomes if outcome.trials}
     kept = [row for row in read(path)[0] if row.get("provenance", {}).get("problem") not in searched]
-    if not rows + kept:
+    ours = {"comment": COMMENT, "hardware": dict(zip(("vendor", "family", "model"), cpu))}
+    there = json.loads(path.read_text()) if path.exists() else {}
+    about = {name: there.get(name, value) for name, value in ours.items()}
+    if not rows + kept and about == ours:
         path.unlink(missing_ok=True)
         return 0, 0
-    about = {"comment": COMMENT, "hardware": dict(zip(("vendor", "family", "model"), cpu))}
-    if path.exists():
-        about.update({name: value for name, value in json.loads(path.read_text()).items() if name in about})
     lines = [f'  "{name}": {json.dumps(value, ensure_ascii=False)},\n' for name, value in about.items()]
     path.write_text("{\n" + "".join(lines) + '  "rows": [\n    ' + ",\n    ".join(map(json.dumps, rows + kept)) + "\n  ]\n}\n")
     return len(rows), len(kept)

@@ -19,6 +19,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 # Of the sampler's constant_liar: this version of Optuna is pinned.
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
+WAY = 2  # of searching, part of the log's keys: a log is replayed in the way in which it was made
 BATCH = 4  # asked at once: compiled together, then measured, by as many workers. Fixed, so that a replay elsewhere asks the same
 MOST_DULL = 400  # asks in a row that lead to nothing new: the space is exhausted
 ROUNDS = 3  # of a trial
@@ -50,7 +51,6 @@ class Clock:
     """The time that a search has. In a replay, none of it passes."""
 
     def __init__(self, seconds):
-        self.budget = seconds
         self.until = time.monotonic() + seconds
 
     def left(self):
@@ -197,15 +197,15 @@ class Search:
                 break
         return best, result
 
-    def run(self, problem, space, incumbent, starts, seconds, everything=None):
-        """The best kernel for a problem, by the incumbent's time. `starts` are tried first, then what Optuna suggests, or all
-        of `everything`, where that is given."""
+    def run(self, problem, space, incumbent, starts, share, seconds, everything=None):
+        """The best kernel for a problem, by the incumbent's time. `starts` are tried first, then what is suggested, or all of
+        `everything`, where that is given. `share`: the seconds that the problem has of the budget; `seconds`: what there is of
+        them, by the clock."""
         seed = self.about["search"]["seed"]
         asked = Suggested(space, starts, seed) if everything is None else Listed(space, starts, everything, seed)
         begun = time.monotonic()
         trials, ended = [], self.log.get(self.key_of_search("end", problem))
-        # In the log infinity is None.
-        if self.measuring is not None and ended and (ended["budget"] or math.inf) < self.clock.budget:
+        if self.measuring is not None and ended and ended["share"] is not None and ended["share"] < share:
             ended = None  # there is more time now
 
         def measured(trial):
@@ -236,7 +236,7 @@ class Search:
         best, duel = self.duels(problem, incumbent, trials)
         if self.measuring is not None and not ended:  # a replay ends here too
             self.log.append({"key": self.key_of_search("end", problem), "kind": "end", "problem": problem.line,
-                             "trials": len(trials), "budget": self.clock.budget if math.isfinite(self.clock.budget) else None})
+                             "trials": len(trials), "share": share if math.isfinite(share) else None})
         return Outcome(problem, incumbent, best, duel, trials)
 
 
@@ -277,7 +277,7 @@ class Suggested:
         best = min(trials, key=lambda trial: trial.ratio)
         if math.isfinite(best.ratio) and (self.best is None or best.ratio < self.best.ratio):
             self.best = best
-            self.near = self.space.neighbours(best.candidate)
+            self.near, self.dull = self.space.neighbours(best.candidate), 0
         for ask, name in self.asked:
             ratio = self.ratios.get(name, math.inf)
             if math.isfinite(ratio):

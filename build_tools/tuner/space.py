@@ -118,8 +118,10 @@ class Space:
         params = with_presets(candidate, self.known).params
         return self.candidate(candidate.algorithm, self.canonical(self.family(candidate.algorithm), params))
 
-    def may_go_along_reduction(self):
-        return self.op == "conv2d_backprop_input" and self.sizes["in_channels"] <= MOST_FEW_CHANNELS
+    def is_fixed(self, name):
+        """Whether a number is no choice here, but has its default."""
+        along = self.op == "conv2d_backprop_input" and self.sizes["in_channels"] <= MOST_FEW_CHANNELS
+        return name in ONLY_ON_GPU or (name == "along_reduction" and not along)
 
     def suggestions(self, candidate):
         """What suggest() would have been told for this candidate: where a search starts."""
@@ -146,7 +148,7 @@ class Space:
         for number in numbers:
             _, least, most = self.known[family][number.name]
             value, step = candidate.params[number.name], number.step(candidate.params)
-            if number.name in ONLY_ON_GPU:
+            if self.is_fixed(number.name):
                 continue
             if (least, most) == (0, 1):
                 add({**candidate.params, number.name: 1 - value})
@@ -188,6 +190,8 @@ class Space:
                 params["in_place"] = 0  # it would be read lane by lane
             params["block_width"] = min(params["block_width"], self.sizes["out_width"])
             params["block_height"] = min(params["block_height"], self.sizes["out_height"])
+            if min(params["block_width"], params["block_channels"]) == 1:
+                params["prefetch"] = 0  # of rows of pixels of channels, as a rule asks for
         elif family == "winograd_image":
             channels = self.sizes[CHANNELS_OF_RESULT[self.op]]
             self.clamp(params, "block_vectors", -(-channels // self.facts["lanes"]), "tile_vectors")
@@ -288,7 +292,7 @@ class Space:
 
     def values(self, number, params):
         preset, least, most = self.known[number.family][number.name]
-        if number.name in ONLY_ON_GPU or (number.name == "along_reduction" and not self.may_go_along_reduction()):
+        if self.is_fixed(number.name):
             return [preset]
         step = number.step(params)
         canonical = lambda value: self.canonical(number.family, {**params, number.name: value})[number.name]
@@ -300,4 +304,4 @@ class Space:
             while count > smallest and (count == largest or count > number.divisor):
                 count = max(smallest, round_up(count, number.divisor) // number.divisor)
                 counts.add(count)
-        return sorted({canonical(count * step) for count in counts})
+        return sorted(value for value in {canonical(count * step) for count in counts} if value <= most)

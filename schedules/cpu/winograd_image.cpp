@@ -10,8 +10,8 @@
 // and needs no memory of run-time size. More scratch than L2 holds cost more than it saved on one CPU (Ice Lake,
 // AVX-512, 64 channels at 56 x 56: 66 tiles a block, 1.2 MB, 123% of the FMA peak; 36 tiles, 0.8 MB, 144%) and less on
 // another, whose L3 is near (Zen 3, AVX2, five layers of ResNet-50 and VGG-16: 72 tiles and 64 reduced channels, 2 MB,
-// are 3 to 18% faster than 36 and 32). The filter's next panel prefetched to L2 while a panel's products are summed cost
-// 2 to 20% (Zen 5, AVX-512, 256 channels at 14 x 14 and 512 at 7 x 7, November 2026).
+// are 3 to 18% faster than 36 and 32). The filter's next panel prefetched to L2 while a panel's products are summed
+// cost 2 to 20% (Zen 5, AVX-512, 256 channels at 14 x 14 and 512 at 7 x 7, November 2026).
 #include "schedules/cpu/winograd.h"
 
 namespace convgrad {

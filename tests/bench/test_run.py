@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
 
@@ -54,12 +55,18 @@ def test_convgrad_alone(tmp_path):
 
 def test_tuned_rows_beside_the_defaults(tmp_path):
     """Here the tuned library is the very same one, so no gradient has another kernel."""
-    programs, library = os.environ["CONVGRAD_BENCH_PROGRAMS"], os.environ["CONVGRAD_BENCH_LIBRARY"]
-    tuned = ["--hardware", "my_cpu", "--tuned-programs", programs, "--tuned-library", library]
+    tuned_library, tuned_programs = tmp_path / "libtuned.a", tmp_path / "programs"
+    tuned_library.write_bytes(pathlib.Path(os.environ["CONVGRAD_BENCH_LIBRARY"]).read_bytes())
+    tuned_programs.mkdir()
+    worker = tuned_programs / "convgrad_worker"
+    worker.write_text(f'#!/bin/sh\ntouch "{tmp_path}/ran"\nexec {os.environ["CONVGRAD_BENCH_PROGRAMS"]}/convgrad_worker "$@"\n')
+    worker.chmod(0o755)
+    tuned = ["--hardware", "my_cpu", "--tuned-programs", tuned_programs, "--tuned-library", tuned_library]
     done, document = run(tmp_path, "--peers", "none", "--threads", "1", *tuned)
     assert done.returncode == 0, done.stdout + done.stderr
     assert document["libraries"]["convgrad"]["detail"] == "with the rows of my_cpu"
     assert document["libraries"]["convgrad_default"]["detail"] == "its defaults"
+    assert list(document["libraries"]["convgrad"]["libraries"]) == ["libtuned.a"] and (tmp_path / "ran").exists()
     for row in document["results"]:
         default, other = row["sides"]["convgrad_default"], row["sides"]["convgrad"]
         assert other["verdict"] == "ok" and other["bits"] == default["bits"]

@@ -1,0 +1,48 @@
+// What benchmarks and the tuner tell of the threads that could share a call's work.
+#include "task_counter.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <vector>
+
+namespace {
+
+void work(void *milliseconds, int64_t) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(*static_cast<int *>(milliseconds));
+  while (std::chrono::steady_clock::now() < until) {
+  }
+}
+
+// A call: loops of so many tasks of so many milliseconds each; of one task: not parallel.
+int64_t tasks_of(const std::vector<std::pair<int64_t, int>> &loops) {
+  convgrad_context_options options = convgrad_context_options_default();
+  TaskCounter counter;
+  counter.use_in(&options);
+  EXPECT_EQ(options.num_threads, 64);
+  counter.reset();
+  for (auto [count, milliseconds] : loops) {
+    if (count == 1) {
+      work(&milliseconds, 0);
+    } else {
+      options.parallel_for(options.pool, work, &milliseconds, count);
+    }
+  }
+  return counter.tasks();
+}
+
+TEST(TaskCounter, CountsTheLoopThatTakesLongest) {
+  EXPECT_EQ(tasks_of({{16, 0}, {3, 30}}), 3);  // a filter packed, then few tasks
+  EXPECT_EQ(tasks_of({{3, 0}, {64, 1}}), 64);
+}
+
+TEST(TaskCounter, AddsUpLoopsOfTheSameNumber) {
+  EXPECT_EQ(tasks_of({{4, 3}, {2, 8}, {4, 3}, {4, 3}, {1, 10}}), 4);
+}
+
+TEST(TaskCounter, KnowsWhatIsNotParallel) {
+  EXPECT_EQ(tasks_of({{8, 1}, {1, 80}}), 1);
+  EXPECT_EQ(tasks_of({{1, 5}}), 1);
+}
+
+}  // namespace
