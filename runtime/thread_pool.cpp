@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,7 +21,7 @@ struct Job {
   void *arg;
   int64_t count;
   int64_t next;  // the first index that nobody has taken
-  int64_t done;
+  std::atomic<int64_t> done;
   Job *following;
   pthread_cond_t finished;
 };
@@ -28,6 +29,11 @@ struct Job {
 // After a worker was seen to wake on its caller's CPU so many calls look to it that none does, which costs 2 to 4 us a
 // worker and call; then one may find out whether that is still so.
 constexpr int kCrowdedCalls = 64;
+
+// How long a thread looks for the next loop, or for the end of its own, before it sleeps. Between the loops of a call
+// and the calls of a network there are microseconds; waking a thread takes tens of them. (MobileNetV2's gradients of 0.1
+// to 0.5 ms on two CPUs of a virtual machine, Zen 5, November 2026: 6% faster.)
+constexpr int64_t kSpinNanoseconds = 50000;
 
 struct Worker {
   ThreadPool *pool;
@@ -46,6 +52,7 @@ struct ThreadPool {
   pthread_cond_t work;
   Job *first;  // jobs with indices left to take
   Job *last;
+  std::atomic<int64_t> posted;  // how many jobs there were, for those who look without the mutex
   bool stop;
   int caller_cpu;     // of the latest call; -1: not known
   int crowded_calls;  // how many calls are to keep workers off their CPU
@@ -57,6 +64,32 @@ namespace {
 
 // Fork copies the pool but not its threads; the mutex stays as it was, held by a thread that is not there perhaps.
 bool inherited(const ThreadPool *pool) { return pool->process != getpid(); }
+
+int64_t now_nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1000000000 + now.tv_nsec;
+}
+
+inline void pause_cpu() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+// Gives the mutex back for as long as `waiting` says, but not for long. What it says is to be asked again under the
+// mutex.
+template <typename Waiting>
+void spin(ThreadPool *pool, const Waiting &waiting) {
+  pthread_mutex_unlock(&pool->mutex);
+  const int64_t until = now_nanoseconds() + kSpinNanoseconds;
+  while (waiting() && now_nanoseconds() < until) {
+    for (int i = 0; i < 16; ++i) pause_cpu();
+  }
+  pthread_mutex_lock(&pool->mutex);
+}
 
 // Takes one index of `job`, which has one left, and calls the task. Called and returns with the mutex held.
 void run_one(ThreadPool *pool, Job *job) {
@@ -75,7 +108,7 @@ void run_one(ThreadPool *pool, Job *job) {
   job->task(job->arg, index);
   pthread_mutex_lock(&pool->mutex);
   // The caller cannot leave, and take the job with it, before the mutex is given back.
-  if (++job->done == job->count) pthread_cond_signal(&job->finished);
+  if (job->done.fetch_add(1, std::memory_order_relaxed) + 1 == job->count) pthread_cond_signal(&job->finished);
 }
 
 void *worker_main(void *arg) {
@@ -84,6 +117,11 @@ void *worker_main(void *arg) {
   pthread_mutex_lock(&pool->mutex);
   self->placement.start();
   while (true) {
+    // Not on the CPU of a caller, who would have to wait for that.
+    if (pool->first == nullptr && !pool->stop && this_cpu() != pool->caller_cpu) {
+      const int64_t seen = pool->posted.load(std::memory_order_relaxed);
+      spin(pool, [&] { return pool->posted.load(std::memory_order_relaxed) == seen; });
+    }
     while (pool->first == nullptr && !pool->stop) {
       self->asleep = true;
       pthread_cond_wait(&pool->work, &pool->mutex);
@@ -113,6 +151,7 @@ ThreadPool *create_thread_pool(const Memory &memory, int workers, Text *reason) 
   pthread_mutex_init(&pool->mutex, nullptr);
   pthread_cond_init(&pool->work, nullptr);
   pool->first = pool->last = nullptr;
+  pool->posted.store(0);
   pool->stop = false;
   pool->caller_cpu = -1;
   pool->crowded_calls = 0;
@@ -140,6 +179,7 @@ void release_thread_pool(ThreadPool *pool) {
   if (!inherited(pool)) {
     pthread_mutex_lock(&pool->mutex);
     pool->stop = true;
+    pool->posted.fetch_add(1, std::memory_order_relaxed);
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mutex);
     for (int i = 0; i < pool->workers; ++i) pthread_join(pool->worker[i].thread, nullptr);
@@ -160,10 +200,11 @@ void thread_pool_parallel_for(void *threads, void (*task)(void *arg, int64_t ind
     for (int64_t i = 0; i < count; ++i) task(arg, i);
     return;
   }
-  Job job = {task, arg, count, 0, 0, nullptr, PTHREAD_COND_INITIALIZER};
+  Job job = {task, arg, count, 0, {0}, nullptr, PTHREAD_COND_INITIALIZER};
   pthread_mutex_lock(&pool->mutex);
   (pool->last == nullptr ? pool->first : pool->last->following) = &job;
   pool->last = &job;
+  pool->posted.fetch_add(1, std::memory_order_relaxed);
   const int64_t helpers = std::min<int64_t>(count - 1, pool->workers);
   pool->caller_cpu = this_cpu();
   if (helpers > 0 && pool->crowded_calls > 0) {
@@ -174,7 +215,9 @@ void thread_pool_parallel_for(void *threads, void (*task)(void *arg, int64_t ind
   }
   for (int64_t i = 0; i < helpers; ++i) pthread_cond_signal(&pool->work);
   while (job.next < job.count) run_one(pool, &job);
-  while (job.done < job.count) pthread_cond_wait(&job.finished, &pool->mutex);
+  const auto unfinished = [&] { return job.done.load(std::memory_order_relaxed) < count; };
+  if (unfinished()) spin(pool, unfinished);
+  while (unfinished()) pthread_cond_wait(&job.finished, &pool->mutex);
   pthread_mutex_unlock(&pool->mutex);
   pthread_cond_destroy(&job.finished);
 }
