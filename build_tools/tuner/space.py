@@ -89,11 +89,13 @@ class Space:
         return kernel_rows.ALGORITHMS[algorithm].get("family", "") + kernel_rows.FAMILY_OF_OP[self.op]
 
     def candidate(self, algorithm, params):
-        return Candidate(self.op, algorithm, self.filter, self.stride, params)
+        """With its numbers in the order of their declaration, whichever they were chosen in: its text is its name."""
+        ordered = {name: params[name] for name in self.known[self.family(algorithm)]}
+        return Candidate(self.op, algorithm, self.filter, self.stride, ordered)
 
     def suggest(self, trial):
         """A candidate of an Optuna trial, number by number, each from what those before it leave of the limits. (Drawn from
-        their whole ranges, hardly one candidate in a hundred kept all limits.) None: they leave nothing."""
+        their whole ranges, one candidate in twenty kept all limits.) None: they leave nothing."""
         algorithm = trial.suggest_categorical("algorithm", self.algorithms)
         numbers, params = self.numbers(algorithm), {}
         for number in numbers:
@@ -107,7 +109,7 @@ class Space:
                 params[number.name] = min(values, key=lambda value: abs(value - told))
             else:
                 params[number.name] = values[0]
-        return self.candidate(algorithm, {name: params[name] for name in self.known[self.family(algorithm)]})
+        return self.candidate(algorithm, params)
 
     def is_wide(self, number):
         _, least, most = self.known[number.family][number.name]
@@ -242,7 +244,7 @@ class Space:
 
         def go_on(index, params):
             if index == len(numbers):
-                yield self.candidate(algorithm, {name: params[name] for name in self.known[self.family(algorithm)]})
+                yield self.candidate(algorithm, params)
                 return
             for value in self.worth_a_try(numbers[index], tuple(params.items())):
                 yield from go_on(index + 1, {**params, numbers[index].name: value})
