@@ -151,8 +151,10 @@ class Kernel:
         self.channels_last = algorithm["fixed"]
         self.params = self.checked_params(row.get("params", {}), self.family, where, known_params)
         on_cpu_direct = target.device == "cpu" and self.algorithm == "direct"
-        for name in ("one_panel", "in_place", "prefetch"):
+        for name in ("one_panel", "in_place", "input_in_place", "prefetch"):
             expect(not self.params.get(name) or on_cpu_direct, where, f"params.{name} is for direct kernels on a CPU")
+        expect(not self.params.get("input_in_place") or self.filter == (1, 1), where,
+               "params.input_in_place is for filters of 1x1, since larger ones have padding")
         expect(not self.params.get("along_reduction") or op == "conv2d_backprop_input", where,
                "params.along_reduction is for conv2d_backprop_input")
         self.lanes = target.vector_bytes // DTYPE_BYTES[self.dtype]
@@ -210,6 +212,10 @@ class Kernel:
         if FAMILY_OF_OP[self.op] != "filter" or not self.channels_last or self.target.device != "cpu":
             return 0, 0
         return self.params["block_channels"], self.params["block_vectors"] * self.lanes
+
+    def input_in_place(self):
+        """1: the input is read where it is, which leaves no room for padding."""
+        return self.params.get("input_in_place", 0)
 
     def filter_tile(self):
         """Channels of the result in a tile of the filter that a kernel packs whole; else 0."""
@@ -303,7 +309,7 @@ def write_tables(tables, targets, output):
         write_if_changed(output / f"kernels_{op}.inc", [
             f"CONVGRAD_KERNEL({k.name}, {DTYPES[k.dtype]}, {k.target.name}, {k.algorithm}, {int(k.strict)}, {k.filter[0]}, "
             f"{k.filter[1]}, {k.stride[0]}, {k.stride[1]}, {int(k.channels_last)}, {k.max_reduction()}, "
-            f"{k.filter_tile()}, {', '.join(map(str, k.block()))})" for k in kernels])
+            f"{k.filter_tile()}, {', '.join(map(str, k.block()))}, {k.input_in_place()})" for k in kernels])
         write_if_changed(output / f"scratch_{op}.inc", [f'#include "{k.name}.scratch.inc"' for k in kernels])
         rows = sorted((r for r in tables.rows if r[0] == op), key=lambda r: -r[1].target.priority)
         write_if_changed(output / f"rows_{op}.inc", [

@@ -64,7 +64,9 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
   Expr from_y() const { return one_tap(filter_height) ? y * stride_height : y; }
 
   void define_whole() {
-    const Func image = direct() ? channels_repeated(input, {1, 2}) : zero_outside(input, {0, 1, 2});
+    const Func image = input_in_place != 0 ? unpacked(input)
+                       : direct()          ? channels_repeated(input, {1, 2})
+                                           : zero_outside(input, {0, 1, 2});
     const Func gradient = direct() ? channels_repeated(out_backprop, {}) : zero_outside(out_backprop, {0});
     gradient_panel(k, x, y, n) = gradient(k, x, y, n);
     reduction = RDom(0, out_backprop.dim(1).extent(), 0, out_backprop.dim(2).extent(), 0, out_backprop.dim(3).extent());

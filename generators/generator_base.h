@@ -162,6 +162,15 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     return result;
   }
 
+  // The tensor, for a sum that reads it in place and never beyond its pixels; channels beyond its last are that one.
+  template <typename Buffer>
+  static Halide::Func unpacked(Buffer &buffer) {
+    const Halide::Var c("c"), x("x"), y("y"), n("n");
+    Halide::Func result("unpacked");
+    result(c, x, y, n) = buffer(min(likely(c), buffer.dim(0).extent() - 1), x, y, n);
+    return result;
+  }
+
   // Rows are checked when the build is configured; this is for those who run a generator by hand.
   static void refuse_broken_rule(const char *rule) { _halide_user_assert(rule == nullptr) << rule; }
 

@@ -189,6 +189,12 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
                      static_cast<long long>(problem.axis[WIDTH].dilation));
       return false;
     }
+    const Wide last = axis.stride * (axis.out - 1) + Wide(axis.dilation) * (axis.taps - 1) - axis.before;
+    if (kernel.input_in_place && (axis.before > 0 || last >= axis.in)) {
+      reason->append("reads the input in place, the problem has padding along its %s",
+                     i == HEIGHT ? "height" : "width");
+      return false;
+    }
     // The phases of a strided problem have parts of the filter.
     if (problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT && kernel.stride[i] == 0 && kernel.filter[i] > 1 &&
         axis.stride > 1) {

@@ -26,8 +26,9 @@ struct Job {
   pthread_cond_t finished;
 };
 
-// After a worker was seen to wake on its caller's CPU so many calls look to it that none does, which costs 2 to 4 us a
-// worker and call; then one may find out whether that is still so.
+// After a worker was seen to wake on its caller's CPU so many calls that find workers asleep look to it that none wakes
+// there, which costs 2 to 4 us a worker and call; then one may find out whether that is still so. (Calls that follow
+// each other find none asleep, and the first after a pause took twice its time where they counted too.)
 constexpr int kCrowdedCalls = 64;
 
 // How long a thread looks for the next loop, or for the end of its own, before it sleeps. Between the loops of a call
@@ -208,10 +209,13 @@ void thread_pool_parallel_for(void *threads, void (*task)(void *arg, int64_t ind
   const int64_t helpers = std::min<int64_t>(count - 1, pool->workers);
   pool->caller_cpu = this_cpu();
   if (helpers > 0 && pool->crowded_calls > 0) {
-    --pool->crowded_calls;
+    bool asleep = false;
     for (int i = 0; i < pool->workers; ++i) {
-      if (pool->worker[i].asleep) pool->worker[i].placement.keep_off(pool->caller_cpu);
+      if (!pool->worker[i].asleep) continue;
+      asleep = true;
+      pool->worker[i].placement.keep_off(pool->caller_cpu);
     }
+    if (asleep) --pool->crowded_calls;
   }
   for (int64_t i = 0; i < helpers; ++i) pthread_cond_signal(&pool->work);
   while (job.next < job.count) run_one(pool, &job);

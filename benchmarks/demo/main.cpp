@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "floats.h"
 #include "fma_peak.h"
 #include "layer.h"
 
@@ -64,8 +65,8 @@ const convgrad_kernel_info *find_kernel(const std::string &name) {
   return nullptr;
 }
 
-std::vector<float> random_values(const Shape &shape, std::mt19937 &random) {
-  std::vector<float> values(static_cast<size_t>(elements(shape)));
+Floats random_values(const Shape &shape, std::mt19937 &random) {
+  Floats values(static_cast<size_t>(elements(shape)));
   for (float &value : values) value = static_cast<float>(random() >> 8) / static_cast<float>(1 << 23) - 1.0f;
   return values;
 }
@@ -133,7 +134,7 @@ class Gradient {
 
   const Layer &layer_;
   bool by_input_;
-  std::vector<float> first_, out_backprop_, result_;
+  Floats first_, out_backprop_, result_;
   convgrad_status status_;
   Plan plan_{nullptr, convgrad_plan_destroy};
   std::unique_ptr<void, decltype(&std::free)> workspace_{nullptr, std::free};

@@ -42,7 +42,7 @@ memory::desc filter_in(const Problem &problem, bool any) {
                                     : tag::hwigo};
 }
 
-void fill(const memory &to, const std::vector<float> &values) {
+void fill(const memory &to, const Floats &values) {
   float *mapped = to.map_data<float>();
   std::memcpy(mapped, values.data(), values.size() * sizeof(float));
   to.unmap_data(mapped);
@@ -64,7 +64,7 @@ class OnednnGradient final : public Gradient {
     const memory::desc callers_input = image_in(problem, problem.input, false),
                        callers_filter = filter_in(problem, false);
     const memory::desc callers_output = image_in(problem, problem.output, false);
-    const std::vector<float> unwritten(element_count(problem.result_shape()), std::numeric_limits<float>::quiet_NaN());
+    const Floats unwritten(element_count(problem.result_shape()), std::numeric_limits<float>::quiet_NaN());
     first_.callers = memory(by_input_ ? callers_filter : callers_input, engine);
     second_.callers = memory(callers_output, engine);
     result_.callers = memory(by_input_ ? callers_input : callers_filter, engine);
@@ -94,14 +94,14 @@ class OnednnGradient final : public Gradient {
     stream_.wait();
   }
 
-  std::vector<float> result() override {
+  Floats result() override {
     run();
     if (!converts_ && result_.converted) {
       result_.conversion.execute(stream_, result_.primitives, result_.callers);
       stream_.wait();
     }
     const float *mapped = result_.callers.map_data<float>();
-    std::vector<float> values(result_.callers.get_desc().get_size() / sizeof(float));
+    Floats values(result_.callers.get_desc().get_size() / sizeof(float));
     std::memcpy(values.data(), mapped, values.size() * sizeof(float));
     result_.callers.unmap_data(const_cast<float *>(mapped));
     return values;

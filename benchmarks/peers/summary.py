@@ -76,18 +76,25 @@ def slower_layers(rows, keys, limit=1.0, statistic="median"):
 def tuned_gain(rows, statistic="median"):
     """What the tuned rows are worth beside the defaults: {"mean": the geometric mean of how many times as long the defaults
     take, "gradients": of how many, "network": the same over the network's whole time, "changed": how many gradients have
-    another kernel, "slower": [(that ratio, row)] below 1, the worst first}. None without both sides."""
+    another kernel, "mean_of_changed": their geometric mean or None, "slower": [(that ratio, row)] below 1, the worst
+    first}. None without both sides."""
     defaults = ["convgrad_default"]
     measured = [row for row in rows if ratio(row, defaults, statistic=statistic)]
     if not measured:
         return None
     network = network_ratio(rows, defaults, statistic=statistic)
+    changed = [
+        row
+        for row in measured
+        if row["sides"]["convgrad"].get("kernel") != row["sides"]["convgrad_default"].get("kernel")
+    ]
     return {
         "mean": geometric_mean(ratio(row, defaults, statistic=statistic) for row in measured),
         "gradients": len(measured),
         "network": network[0] if network else None,
-        "changed": sum(
-            row["sides"]["convgrad"].get("kernel") != row["sides"]["convgrad_default"].get("kernel") for row in measured
+        "changed": len(changed),
+        "mean_of_changed": (
+            geometric_mean(ratio(row, defaults, statistic=statistic) for row in changed) if changed else None
         ),
         "slower": slower_layers(measured, defaults, statistic=statistic),
     }
@@ -134,6 +141,12 @@ def first_to_steady(row, key="convgrad", statistic="median"):
     return side["first_ms"] / steady if steady and "first_ms" in side else None
 
 
+def first_to_fresh(row, key="convgrad"):
+    """Beside a later call on tensors that were written just before it, too: what it costs to be the first."""
+    side = row["sides"].get(key, {})
+    return side["first_ms"] / side["fresh_ms"] if "fresh_ms" in side else None
+
+
 def workspace_to_tensors(row, key="convgrad"):
     side = row["sides"].get(key, {})
     return side["workspace_bytes"] / row["tensor_bytes"] if "workspace_bytes" in side else None
@@ -163,10 +176,11 @@ def figures(document, statistic="median"):
         if gain:
             names = "; ".join(f"{row['layer']} {row['op']} {r:.3f}x" for r, row in gain["slower"])
             network_gain = f", {gain['network']:.3f}x over the network's time" if gain["network"] else ""
+            of_changed = f", {gain['mean_of_changed']:.3f}x in these" if gain["changed"] else ""
             lines.append(
                 f"{kind}: the rows of {document['options']['hardware']} are {gain['mean']:.3f}x as fast as the defaults "
-                f"(geometric mean of {gain['gradients']} gradients{network_gain}); another kernel in {gain['changed']}, "
-                f"slower in {len(gain['slower'])}" + (f": {names}" if names else "")
+                f"(geometric mean of {gain['gradients']} gradients{network_gain}); another kernel in "
+                f"{gain['changed']}{of_changed}, slower in {len(gain['slower'])}" + (f": {names}" if names else "")
             )
         slow = slower_layers(group, ONEDNN_SAME_WORK, statistic=statistic)
         compared = sum(ratio(row, ONEDNN_SAME_WORK, statistic=statistic) is not None for row in group)
@@ -209,6 +223,7 @@ def figures(document, statistic="median"):
         )
     for what, cost, limit in (
         ("first call beside a steady one", lambda row: first_to_steady(row, statistic=statistic), 1.5),
+        ("first call beside a later one on tensors as new", first_to_fresh, 1.5),
         ("workspace beside the layer's tensors", workspace_to_tensors, 1.25),
     ):
         found = largest_cost(rows, cost)

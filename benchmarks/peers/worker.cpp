@@ -37,7 +37,7 @@ json time_runs(Gradient &gradient, double seconds) {
   return {{"runs", runs}};
 }
 
-void write_floats(const std::string &path, const std::vector<float> &values) {
+void write_floats(const std::string &path, const Floats &values) {
   std::ofstream file(path, std::ios::binary);
   file.write(reinterpret_cast<const char *>(values.data()),
              static_cast<std::streamsize>(values.size() * sizeof(float)));
@@ -71,8 +71,8 @@ Shape in_format(const Problem &problem, const Shape &nhwc) {
   return problem.nchw ? Shape{nhwc[0], nhwc[3], nhwc[1], nhwc[2]} : nhwc;
 }
 
-std::vector<float> read_floats(const std::string &path, size_t count) {
-  std::vector<float> values(count);
+Floats read_floats(const std::string &path, size_t count) {
+  Floats values(count);
   std::ifstream file(path, std::ios::binary);
   if (!file.read(reinterpret_cast<char *>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float))))
     throw std::runtime_error("cannot read " + std::to_string(count) + " floats from " + path);

@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "floats.h"
+
 using Shape = std::array<int64_t, 4>;
 
 struct Problem {
@@ -23,8 +25,8 @@ struct Problem {
   bool nchw;                    // else NHWC; filters are HWIO
   Shape input, filter, output;  // NHWC, HWIO, NHWC whatever the format
   std::array<int64_t, 2> strides, dilations;
-  std::array<int64_t, 4> pads;             // top, bottom, left, right
-  std::vector<float> first, out_backprop;  // first: the filter or the input
+  std::array<int64_t, 4> pads;  // top, bottom, left, right
+  Floats first, out_backprop;   // first: the filter or the input
   const Shape &result_shape() const { return by_input ? input : filter; }
 };
 
@@ -36,7 +38,7 @@ class Gradient {
  public:
   virtual ~Gradient() = default;
   virtual void run() = 0;
-  virtual std::vector<float> result() = 0;
+  virtual Floats result() = 0;
   nlohmann::json facts;  // kernel, first_ms, workspace_bytes
 };
 
@@ -51,7 +53,7 @@ class Side {
 // Answers until stdin ends.
 int serve(Side &side);
 
-std::vector<float> read_floats(const std::string &path, size_t count);
+Floats read_floats(const std::string &path, size_t count);
 
 class Stopwatch {
  public:

@@ -28,6 +28,7 @@
 
 #include "asked.h"
 #include "context.h"
+#include "floats.h"
 #include "fma_peak.h"
 #include "layer.h"
 #include "prepared_call.h"
@@ -60,11 +61,12 @@ Candidate read_kernel(std::istream &stream, const Target &target) {
   Candidate candidate;
   std::string library;
   Kernel &kernel = candidate.kernel;
-  int channels_last, strict;
+  int channels_last, strict, input_in_place;
   stream >> library >> candidate.name >> kernel.filter[HEIGHT] >> kernel.filter[WIDTH] >> kernel.stride[HEIGHT] >>
       kernel.stride[WIDTH] >> channels_last >> kernel.max_reduction >> kernel.filter_tile >> kernel.block[0] >>
-      kernel.block[1] >> kernel.scratch_bytes >> strict;
-  if (!stream) die("a kernel needs a library, a name and 11 numbers");
+      kernel.block[1] >> input_in_place >> kernel.scratch_bytes >> strict;
+  if (!stream) die("a kernel needs a library, a name and 12 numbers");
+  kernel.input_in_place = input_in_place != 0;
   kernel.channels_last = channels_last != 0;
   kernel.strict_ok = strict != 0;
   kernel.algorithm = "";
@@ -78,9 +80,9 @@ Candidate read_kernel(std::istream &stream, const Target &target) {
   return candidate;
 }
 
-std::vector<float> random_values(const Shape &shape, std::mt19937 *random) {
+Floats random_values(const Shape &shape, std::mt19937 *random) {
   std::uniform_real_distribution<float> values(-1, 1);
-  std::vector<float> result(static_cast<size_t>(elements(shape)));
+  Floats result(static_cast<size_t>(elements(shape)));
   for (float &value : result) value = values(*random);
   return result;
 }
@@ -137,7 +139,7 @@ int main(int count, char **arguments) {
   for (size_t i = 0; i < 2; ++i) layer.pads[i] = static_cast<int64_t>(problem.problem.axis[i].before);
   const Shape shape_of_role[3] = {layer.input, layer.filter, layer.output};
   std::mt19937 random(1);
-  std::vector<float> data[3];
+  Floats data[3];
   for (int i = 0; i < 2; ++i) data[i] = random_values(shape_of_role[op->info.role[i]], &random);
   const Shape result_shape = shape_of_role[op->info.role[2]];
   data[2].resize(static_cast<size_t>(elements(result_shape)));

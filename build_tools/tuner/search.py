@@ -19,7 +19,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 # Of the sampler's constant_liar: this version of Optuna is pinned.
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
 
-WAY = 2  # of searching, part of the log's keys: a log is replayed in the way in which it was made
+WAY = 3  # of searching, part of the log's keys: a log is replayed in the way in which it was made
 BATCH = 4  # asked at once: compiled together, then measured, by as many workers. Fixed, so that a replay elsewhere asks the same
 MOST_DULL = 400  # asks in a row that lead to nothing new: the space is exhausted
 ROUNDS = 3  # of a trial

@@ -123,7 +123,9 @@ class Space:
     def is_fixed(self, name):
         """Whether a number is no choice here, but has its default."""
         along = self.op == "conv2d_backprop_input" and self.sizes["in_channels"] <= MOST_FEW_CHANNELS
-        return name in ONLY_ON_GPU or (name == "along_reduction" and not along)
+        several_taps = self.filter != (1, 1)
+        return (name in ONLY_ON_GPU or (name == "along_reduction" and not along) or
+                (name == "input_in_place" and several_taps))
 
     def suggestions(self, candidate):
         """What suggest() would have been told for this candidate: where a search starts."""
@@ -166,7 +168,8 @@ class Space:
         return list(found.values())
 
     def canonical(self, family, params):
-        """The same kernel by the smallest numbers: blocks no larger than the problem."""
+        """The same kernel by the smallest numbers: blocks no larger than the problem, and as even as so many can be, since
+        threads wait for the largest."""
         params = dict(params)
         if family == "image":
             lanes, image = self.facts["lanes"], IMAGE_OF_RESULT[self.op]
@@ -177,13 +180,13 @@ class Space:
             # One panel holds them all, so their number is not a choice.
             params["block_reduction"] = round_up(reduced, lanes) if params["one_panel"] else min(params["block_reduction"],
                                                                                                  round_up(reduced, lanes))
-            self.clamp(params, "block_vectors", -(-self.sizes[CHANNELS_OF_RESULT[self.op]] // vector), "tile_vectors")
-            self.clamp(params, "block_width", self.sizes[f"{image}_width"], "tile_width")
-            self.clamp(params, "block_height", self.sizes[f"{image}_height"], "tile_height")
+            self.even(params, "block_vectors", -(-self.sizes[CHANNELS_OF_RESULT[self.op]] // vector), params["tile_vectors"])
+            self.even(params, "block_width", self.sizes[f"{image}_width"], params["tile_width"])
+            self.even(params, "block_height", self.sizes[f"{image}_height"], params["tile_height"])
             params["block_images"] = min(params["block_images"], self.sizes["batch"])
         elif family == "filter":
-            self.clamp(params, "block_vectors", -(-self.sizes["out_channels"] // self.facts["lanes"]), "tile_vectors")
-            self.clamp(params, "block_channels", self.sizes["in_channels"], "tile_channels")
+            self.even(params, "block_vectors", -(-self.sizes["out_channels"] // self.facts["lanes"]), params["tile_vectors"])
+            self.even(params, "block_channels", self.sizes["in_channels"], params["tile_channels"])
             # A panel in whole vectors and in whole tiles, as a limit asks for.
             if params["block_channels"] >= self.facts["lanes"]:
                 params["block_channels"] = round_up(params["block_channels"],
@@ -196,13 +199,14 @@ class Space:
                 params["prefetch"] = 0  # of rows of pixels of channels, as a rule asks for
         elif family == "winograd_image":
             channels = self.sizes[CHANNELS_OF_RESULT[self.op]]
-            self.clamp(params, "block_vectors", -(-channels // self.facts["lanes"]), "tile_vectors")
-            self.clamp(params, "block_tiles", self.winograd_tiles(IMAGE_OF_RESULT[self.op]), "tile_rows")
+            self.even(params, "block_vectors", -(-channels // self.facts["lanes"]), params["tile_vectors"])
+            params["block_tiles"] = min(params["block_tiles"],
+                                        round_up(self.winograd_tiles(IMAGE_OF_RESULT[self.op]), params["tile_rows"]))
             params["block_reduction"] = min(params["block_reduction"],
                                             round_up(self.sizes[REDUCED_CHANNELS[self.op]], self.facts["lanes"]))
         elif family == "winograd_filter":
-            self.clamp(params, "block_vectors", -(-self.sizes["out_channels"] // self.facts["lanes"]), "tile_vectors")
-            self.clamp(params, "block_channels", self.sizes["in_channels"], "tile_channels")
+            self.even(params, "block_vectors", -(-self.sizes["out_channels"] // self.facts["lanes"]), params["tile_vectors"])
+            self.even(params, "block_channels", self.sizes["in_channels"], params["tile_channels"])
             params["block_tiles"] = min(params["block_tiles"], self.winograd_tiles("out"))
         return params
 
@@ -211,8 +215,9 @@ class Space:
         return self.sizes["batch"] * math.prod(-(-side // WINOGRAD_TILE) for side in sides)
 
     @staticmethod
-    def clamp(params, name, size, tile):
-        params[name] = min(params[name], round_up(max(size, 1), params[tile]))
+    def even(params, name, size, step):
+        blocks = -(-max(size, 1) // params[name])
+        params[name] = round_up(-(-max(size, 1) // blocks), step)
 
     def broken_limit(self, candidate):
         """The first rule or limit that a candidate breaks, in words; None: it is worth a try."""

@@ -76,13 +76,15 @@ def test_tuned_rows_are_held_against_the_defaults():
     assert gain["mean"] == pytest.approx((2 * 0.8 * 1) ** (1 / 3))
     assert gain["network"] == pytest.approx(78 / 50)
     assert (gain["gradients"], gain["changed"]) == (3, 2)
+    assert gain["mean_of_changed"] == pytest.approx(1.6**0.5)
     assert [(r, made["layer"]) for r, made in gain["slower"]] == [(0.8, "b")]
     assert summary.tuned_gain([row(sides={"convgrad": ours(10)})]) is None
     made = document(rows)
     made["options"]["hardware"] = "my_cpu"
     assert (
         "net, 1 thread(s): the rows of my_cpu are 1.170x as fast as the defaults (geometric mean of 3 gradients, "
-        "1.560x over the network's time); another kernel in 2, slower in 1: b backprop_input 0.800x"
+        "1.560x over the network's time); another kernel in 2, 1.265x in these, slower in 1: "
+        "b backprop_input 0.800x"
     ) in "\n".join(summary.figures(made))
 
 
@@ -113,10 +115,12 @@ def test_bits():
 
 def test_costs():
     rows = [
-        row(sides={"convgrad": ours(10, first_ms=15, workspace_bytes=1250)}),
+        row(sides={"convgrad": ours(10, first_ms=15, fresh_ms=12, workspace_bytes=1250)}),
         row("b", sides={"convgrad": ours(10, first_ms=11)}),
     ]
     assert summary.first_to_steady(rows[0]) == pytest.approx(1.5)
+    assert summary.first_to_fresh(rows[0]) == pytest.approx(1.25)
+    assert summary.first_to_fresh(rows[1]) is None
     assert summary.workspace_to_tensors(rows[0]) == pytest.approx(1.25)
     value, worst = summary.largest_cost(rows, summary.workspace_to_tensors)
     assert (value, worst["layer"]) == (pytest.approx(1.25), "a")

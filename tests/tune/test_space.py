@@ -104,6 +104,21 @@ def test_neighbours_are_worth_a_try_and_differ_a_little(op, algorithm):
         assert space.suggest(Told(space.suggestions(near))) == near
 
 
+@pytest.mark.parametrize("filter_size, values", [((1, 1), {0, 1}), ((3, 3), {0})])
+def test_the_input_is_read_in_place_under_one_tap_only(filter_size, values):
+    space = space_of("conv2d_backprop_filter", (3, 5), 4, 9, filter_size)
+    direct = [candidate for candidate in space.enumerated(10**6) if candidate.algorithm == "direct"]
+    assert {candidate.params["input_in_place"] for candidate in direct} == values
+
+
+def test_a_row_that_reads_the_input_in_place_under_more_taps_is_refused():
+    target = kernel_rows.Target("x86_64_avx2", [kernel_rows.ROOT / "schedules"], "x86-64", "linux")
+    row = {"dtype": "f32", "algorithm": "direct", "params": {"input_in_place": 1},
+           "accepts": {"filter": "3x3", "stride": "1x1"}}
+    with pytest.raises(kernel_rows.RowError, match="params.input_in_place is for filters of 1x1"):
+        kernel_rows.Kernel("conv2d_backprop_filter", row, target, "here", kernel_rows.schedule_params())
+
+
 @pytest.mark.parametrize("op", OPS)
 def test_grids_are_parts_of_everything_and_get_coarser(op):
     space = space_of(op, (3, 5), 4, 9)
@@ -159,3 +174,21 @@ def test_todays_filter_gradients_are_worth_a_try(target):
             presets = {name: preset for name, (preset, _, _) in space.known["filter"].items()}
             assert space.broken_limit(given._replace(params={**presets, **row["params"]})) is None, row
             assert space.broken_limit(space.adapted(given)) is None, (row, channels)
+
+
+def test_blocks_are_as_even_as_so_many_can_be():
+    """Of 576 channels in blocks of 560 and 16, two threads are no faster than one."""
+    space = Space("conv2d_backprop_filter", (1, 1), (1, 1), {"batch": 4, "groups": 1, "in_height": 1, "in_width": 196,
+                  "in_channels": 576, "out_height": 1, "out_width": 196, "out_channels": 160}, {**FACTS, "lanes": 16}, False)
+    preset = {name: value for name, (value, _, _) in space.known["filter"].items()}
+    params = space.canonical("filter", {**preset, "tile_vectors": 2, "tile_channels": 14, "block_vectors": 6,
+                                        "block_channels": 560})
+    assert (params["block_channels"], params["block_vectors"]) == (336, 6)  # in whole vectors and tiles
+    source = random.Random(1)
+    for op, family in (("conv2d", "image"), ("conv2d_backprop_filter", "filter"), ("conv2d", "winograd_image"),
+                       ("conv2d_backprop_filter", "winograd_filter")):
+        space = space_of(op, (30, 41), 72, 200, batch=3)
+        for _ in range(300):
+            drawn = {name: source.randint(least, min(most, least + 60)) for name, (_, least, most) in space.known[family].items()}
+            once = space.canonical(family, drawn)
+            assert space.canonical(family, once) == once, drawn

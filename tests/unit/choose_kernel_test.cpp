@@ -296,6 +296,26 @@ TEST_F(ChooseKernel, SomeSumOverFewChannelsOnly) {
   EXPECT_FALSE(takes(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, 64, 65));
 }
 
+TEST_F(ChooseKernel, SomeReadTheInputInPlace) {
+  Kernel in_place = kernel_of("in_place", &middle, 1, 0, true, true);
+  in_place.input_in_place = true;
+  const auto takes = [&](int64_t in, int64_t out, int64_t stride, int64_t before) {
+    const Axis axis = axis_of(in, 1, out, stride, 1, before), without = axis_of(9, 1, 9, 1, 1, 0);
+    reason.clear();
+    return accepts(in_place, normalize(problem_of(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, 1, without, axis, 8, 8)),
+                   &reason);
+  };
+  EXPECT_TRUE(takes(9, 9, 1, 0));
+  EXPECT_TRUE(takes(9, 5, 2, 0));
+  EXPECT_TRUE(takes(10, 5, 2, -1));  // from the second on: its leading positions were dropped
+  EXPECT_FALSE(takes(9, 9, 1, 1));
+  EXPECT_STREQ(reason.c_str(), "reads the input in place, the problem has padding along its width");
+  EXPECT_FALSE(takes(9, 10, 1, 0));
+  EXPECT_STREQ(reason.c_str(), "reads the input in place, the problem has padding along its width");
+  EXPECT_FALSE(takes(9, 6, 2, 0));
+  EXPECT_FALSE(takes(9, 5, 2, -1));
+}
+
 TEST_F(ChooseKernel, Dtypes) {
   Normalized problem = conv(56, 3, 1, 64);
   problem.dtype = CONVGRAD_FLOAT16;
