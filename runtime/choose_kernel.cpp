@@ -189,7 +189,7 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
                      static_cast<long long>(problem.axis[WIDTH].dilation));
       return false;
     }
-    const Wide last = axis.stride * (axis.out - 1) + Wide(axis.dilation) * (axis.taps - 1) - axis.before;
+    const Wide last = Wide(axis.stride) * (axis.out - 1) + Wide(axis.dilation) * (axis.taps - 1) - axis.before;
     if (kernel.input_in_place && (axis.before > 0 || last >= axis.in)) {
       reason->append("reads the input in place, the problem has padding along its %s",
                      i == HEIGHT ? "height" : "width");

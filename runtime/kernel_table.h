@@ -26,7 +26,8 @@ struct Kernel {
   int max_reduction;   // the most channels that it sums over; 0: any number
   int filter_tile;     // of a filter that is packed whole, in tiles: channels of the result in each; else 0
   int block[2];        // of a CPU's filter gradient for a fixed filter: input and output channels of a task; else 0
-  bool input_in_place;  // a filter gradient that reads its input where it is, so that there may be no padding
+  bool
+      input_in_place;  // a filter gradient of one tap that reads its input where it is, so that it must meet no padding
   int (*run)(void **arguments);
   size_t scratch_bytes;  // what one task needs at most
 };
