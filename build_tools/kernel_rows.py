@@ -154,7 +154,7 @@ class Kernel:
         for name in ("one_panel", "in_place", "input_in_place", "prefetch"):
             expect(not self.params.get(name) or on_cpu_direct, where, f"params.{name} is for direct kernels on a CPU")
         expect(not self.params.get("input_in_place") or self.filter == (1, 1), where,
-               "params.input_in_place is for filters of 1x1, since larger ones have padding")
+               "params.input_in_place is for filters of 1x1, since larger ones may meet padding")
         expect(not self.params.get("along_reduction") or op == "conv2d_backprop_input", where,
                "params.along_reduction is for conv2d_backprop_input")
         self.lanes = target.vector_bytes // DTYPE_BYTES[self.dtype]

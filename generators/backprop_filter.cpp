@@ -64,6 +64,8 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
   Expr from_y() const { return one_tap(filter_height) ? y * stride_height : y; }
 
   void define_whole() {
+    _halide_user_assert(input_in_place == 0 || (direct() && one_tap(filter_width) && one_tap(filter_height)))
+        << "input_in_place is for direct kernels of one tap";
     const Func image = input_in_place != 0 ? unpacked(input)
                        : direct()          ? channels_repeated(input, {1, 2})
                                            : zero_outside(input, {0, 1, 2});

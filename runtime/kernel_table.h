@@ -19,15 +19,14 @@ struct Kernel {
   const char *algorithm;
   const Target *target;
   convgrad_dtype dtype;
-  int filter[2];       // height, width; 0: any
-  int stride[2];       // height, width; 0, in both: any
-  bool channels_last;  // wants channels next to each other
-  bool strict_ok;      // keeps the error bound of direct summation
-  int max_reduction;   // the most channels that it sums over; 0: any number
-  int filter_tile;     // of a filter that is packed whole, in tiles: channels of the result in each; else 0
-  int block[2];        // of a CPU's filter gradient for a fixed filter: input and output channels of a task; else 0
-  bool
-      input_in_place;  // a filter gradient of one tap that reads its input where it is, so that it must meet no padding
+  int filter[2];        // height, width; 0: any
+  int stride[2];        // height, width; 0, in both: any
+  bool channels_last;   // wants channels next to each other
+  bool strict_ok;       // keeps the error bound of direct summation
+  int max_reduction;    // the most channels that it sums over; 0: any number
+  int filter_tile;      // of a filter that is packed whole, in tiles: channels of the result in each; else 0
+  int block[2];         // of a CPU's filter gradient for a fixed filter: input and output channels of a task; else 0
+  bool input_in_place;  // reads its input where it is (a filter gradient of one tap), so there must be no padding
   int (*run)(void **arguments);
   size_t scratch_bytes;  // what one task needs at most
 };

@@ -56,7 +56,7 @@ struct ThreadPool {
   std::atomic<int64_t> posted;  // how many jobs there were, for those who look without the mutex
   bool stop;
   int caller_cpu;     // of the latest call; -1: not known
-  int crowded_calls;  // how many calls are to keep workers off their CPU
+  int crowded_calls;  // how many calls that find workers asleep are to keep them off their CPU
   int workers;
   Worker *worker;  // behind the struct
 };
@@ -209,13 +209,13 @@ void thread_pool_parallel_for(void *threads, void (*task)(void *arg, int64_t ind
   const int64_t helpers = std::min<int64_t>(count - 1, pool->workers);
   pool->caller_cpu = this_cpu();
   if (helpers > 0 && pool->crowded_calls > 0) {
-    bool asleep = false;
+    bool any_asleep = false;
     for (int i = 0; i < pool->workers; ++i) {
       if (!pool->worker[i].asleep) continue;
-      asleep = true;
+      any_asleep = true;
       pool->worker[i].placement.keep_off(pool->caller_cpu);
     }
-    if (asleep) --pool->crowded_calls;
+    if (any_asleep) --pool->crowded_calls;
   }
   for (int64_t i = 0; i < helpers; ++i) pthread_cond_signal(&pool->work);
   while (job.next < job.count) run_one(pool, &job);

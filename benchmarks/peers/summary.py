@@ -141,9 +141,9 @@ def first_to_steady(row, key="convgrad", statistic="median"):
     return side["first_ms"] / steady if steady and "first_ms" in side else None
 
 
-def first_to_fresh(row, key="convgrad"):
-    """Beside a later call on tensors that were written just before it, too: what it costs to be the first."""
-    side = row["sides"].get(key, {})
+def first_to_fresh(row):
+    """convgrad's beside a later call on tensors that were written just before it, too: what it costs to be the first."""
+    side = row["sides"].get("convgrad", {})
     return side["first_ms"] / side["fresh_ms"] if "fresh_ms" in side else None
 
 

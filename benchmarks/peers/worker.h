@@ -1,6 +1,6 @@
 // A side of the comparison is a process: it reads a request a line from stdin and answers with a line on stdout, both
 // JSON. Requests:
-//   prepare  make ready one gradient of a layer, run it once, tell how long that took and what it needs
+//   prepare  make ready one gradient of a layer, run it, tell how long that first run took and what it needs
 //   time     run it for so many seconds after one run that is not counted, tell each run's milliseconds
 //   result   write its result to a file
 //   forget   free all of it
@@ -33,13 +33,13 @@ struct Problem {
 size_t element_count(const Shape &shape);
 Shape in_format(const Problem &problem, const Shape &nhwc);  // an image's dimensions in the problem's order
 
-// A gradient that was run once. Failures throw std::runtime_error.
+// A gradient that was run. Failures throw std::runtime_error.
 class Gradient {
  public:
   virtual ~Gradient() = default;
   virtual void run() = 0;
   virtual Floats result() = 0;
-  nlohmann::json facts;  // kernel, first_ms, workspace_bytes
+  nlohmann::json facts;  // kernel, first_ms, workspace_bytes and whatever else its side knows
 };
 
 class Side {

@@ -12,7 +12,7 @@ import kernel_rows
 # A kernel before it has a name: what kernel_rows.Kernel is made of. `params` is a dict of all of the family's numbers.
 Candidate = collections.namedtuple("Candidate", "op algorithm filter stride params")
 
-# Which size of the (normalized) problem a number counts pieces of: beyond it all values make the same kernel.
+# Which size of the (normalized) problem a number counts pieces of: beyond it all values do the same.
 CHANNELS_OF_RESULT = {"conv2d": "out_channels", "conv2d_backprop_input": "in_channels"}
 REDUCED_CHANNELS = {"conv2d": "in_channels", "conv2d_backprop_input": "out_channels"}
 IMAGE_OF_RESULT = {"conv2d": "out", "conv2d_backprop_input": "in"}
@@ -168,8 +168,8 @@ class Space:
         return list(found.values())
 
     def canonical(self, family, params):
-        """The same kernel by the smallest numbers: blocks no larger than the problem, and as even as so many can be, since
-        threads wait for the largest."""
+        """The kernel that stands for all that are hardly different: blocks no larger than the problem, and as even as so many
+        can be, since threads wait for the largest."""
         params = dict(params)
         if family == "image":
             lanes, image = self.facts["lanes"], IMAGE_OF_RESULT[self.op]

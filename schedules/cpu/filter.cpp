@@ -21,14 +21,13 @@
 //                64 -> 256 157 to 193 GFLOP/s, 256 -> 64 166 to 202; 128 -> 512 at 28 x 28 199 to 212), on others not
 //                (below): a row of a hardware's says so. It goes by panels along the width, so that it fetches what
 //                nobody reads where one panel has the whole width (1x1 stride 2 at 7 x 7: 0.87 of the speed).
-//                Under a filter of 1x1 that meets no padding the input's pixels are contiguous channels too: with
-//                input_in_place it is not packed either. A pixel's channels of a tile are one or two cache lines then,
+//                A filter of 1x1 meets no padding (positions that would are trimmed), so that the input's pixels are
+//                contiguous channels too: with input_in_place it is not packed either. A pixel's channels of a tile are one or two cache lines then,
 //                as many as of a panel, and what a panel's copy cost is saved (Zen 5, AVX-512, FMA peak 265 GFLOP/s,
 //                tensors in L3: 64 -> 64 at 56 x 56 191 to 237, 16 -> 96 at 112 x 112 154 to 210, 24 -> 144 at 56 x 56
 //                196 to 242, 144 -> 32 at 28 x 28 193 to 237, 128 -> 512 there 229 to 241; with 1024 channels 1 to 2%).
-//                Without a panel it may be few pixels a strip: 64 -> 256 at 56 x 56 with both operands in place is
-//                fastest with 32, since out_backprop's pixels, 1 KB apart, meet in a quarter of L1's sets. Its rows are
-//                a hardware's, since no other one has been measured.
+//                Then a strip should be short where out_backprop's pixels, 1 KB apart, meet in few of L1's sets: 64 ->
+//                256 at 56 x 56 is fastest with 15 to 32 pixels. Rows of one hardware have it; no other was measured.
 //        tile      tile_vectors x tile_channels accumulators in registers
 //
 // Tried on the same machine, without gain: a panel transposed to run along the pixels (the transposing costs what the

@@ -23,7 +23,7 @@ def test_convgrad_alone(tmp_path):
         for side in row["sides"].values():
             assert side["verdict"] == "ok", side
             assert side["runs"] >= 2 and 0 < side["best_ms"] <= side["median_ms"]
-            assert side["kernel"] and side["first_ms"] > 0 and 1 <= side["tasks_of_64"] <= 64
+            assert side["kernel"] and side["first_ms"] > 0 and side["fresh_ms"] > 0 and 1 <= side["tasks_of_64"] <= 64
         bits = {
             side["bits"]
             for made in rows

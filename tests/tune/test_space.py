@@ -181,12 +181,20 @@ def test_blocks_are_as_even_as_so_many_can_be():
     space = Space("conv2d_backprop_filter", (1, 1), (1, 1), {"batch": 4, "groups": 1, "in_height": 1, "in_width": 196,
                   "in_channels": 576, "out_height": 1, "out_width": 196, "out_channels": 160}, {**FACTS, "lanes": 16}, False)
     preset = {name: value for name, (value, _, _) in space.known["filter"].items()}
-    params = space.canonical("filter", {**preset, "tile_vectors": 2, "tile_channels": 14, "block_vectors": 6,
+    params = space.canonical("filter", {**preset, "tile_vectors": 2, "tile_channels": 14, "block_vectors": 8,
                                         "block_channels": 560})
-    assert (params["block_channels"], params["block_vectors"]) == (336, 6)  # in whole vectors and tiles
+    assert (params["block_channels"], params["block_vectors"]) == (336, 6)  # the first in whole vectors and tiles
     source = random.Random(1)
-    for op, family in (("conv2d", "image"), ("conv2d_backprop_filter", "filter"), ("conv2d", "winograd_image"),
-                       ("conv2d_backprop_filter", "winograd_filter")):
+    for _ in range(300):
+        size, step = source.randint(1, 300), source.randint(1, 8)
+        given = step * source.randint(1, 50)
+        made = {"block": given}
+        Space.even(made, "block", size, step)
+        count = -(-size // given)
+        assert made["block"] % step == 0 and -(-size // made["block"]) == count  # as many as before
+        assert made["block"] == step or -(-size // (made["block"] - step)) > count  # smaller ones would be more
+    for op, family in (("conv2d", "image"), ("conv2d_backprop_input", "image"), ("conv2d_backprop_filter", "filter"),
+                       ("conv2d", "winograd_image"), ("conv2d_backprop_filter", "winograd_filter")):
         space = space_of(op, (30, 41), 72, 200, batch=3)
         for _ in range(300):
             drawn = {name: source.randint(least, min(most, least + 60)) for name, (_, least, most) in space.known[family].items()}

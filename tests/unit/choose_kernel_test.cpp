@@ -308,6 +308,10 @@ TEST_F(ChooseKernel, SomeReadTheInputInPlace) {
     reason.clear();
     return accepts(in_place, normalize(problem, trim), &reason);
   };
+  const Axis padded = axis_of(9, 1, 9, 1, 1, 1), without = axis_of(9, 1, 9, 1, 1, 0);
+  EXPECT_FALSE(accepts(
+      in_place, normalize(problem_of(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, 1, padded, without, 8, 8), false), &reason));
+  EXPECT_STREQ(reason.c_str(), "reads the input in place, the problem has padding along its height");
   EXPECT_TRUE(takes(9, 9, 1, 0, false));
   EXPECT_TRUE(takes(9, 5, 2, 0, false));
   EXPECT_TRUE(takes(10, 5, 2, -1, false));  // from the second on
