@@ -197,7 +197,7 @@ def test_real_kernels(run):
     command = [ROOT / "build_tools/tune", "--problems", run.folder / "problems.json", "--layers", "narrow", "--target", TARGET,
                "--hardware", "here", "--seconds", "0.02", "--budget", "8s", "--schedules", run.folder / "schedules", "--log", run.log]
     row = {"op": "conv2d_backprop_input", "dtype": "f32", "algorithm": "direct", "accepts": {"filter": "1x1", "stride": "1x1"},
-           "params": {"tile_vectors": 1, "tile_width": 11, "block_vectors": 4, "block_width": 4092, "block_height": 1,
+           "params": {"tile_vectors": 1, "tile_width": 11, "block_vectors": 4, "block_width": 3146, "block_height": 1,
                       "block_reduction": 16, "one_panel": 1},
            "provenance": {"problem": "conv2d_backprop_input 1 112 112 32 1 1 32 16 1 1 1 1 SAME"}}
     run.rows.parent.mkdir(parents=True)
@@ -214,7 +214,7 @@ def test_real_kernels(run):
         assert not [t for t in trials if "error" in t and t["error"]["kind"] in ("wrong", "crash")]
         assert all(t["tasks"] >= t["incumbent_tasks"] for t in good)
     # What has fewer tasks for other threads is refused before it is timed.
-    [few] = [t for t in of_kind(run.records(), "trial") if t["candidate"]["params"].get("block_width") == 4092]
+    [few] = [t for t in of_kind(run.records(), "trial") if t["candidate"]["params"].get("block_width") == 3146]
     assert few["error"]["kind"] == "refused" and "task(s), the first kernel" in few["error"]["text"], few
 
 
