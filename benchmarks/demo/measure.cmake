@@ -1,5 +1,5 @@
-# What the demo shares with the other benchmarks: layers, their gradients by plain loops, and the machine's peak; and
-# beside them, for those, how many tasks a call has.
+# What the demo shares with the other benchmarks: layers, their gradients by plain loops, tensors that begin at a cache
+# line, and the machine's peak; and beside them, for those, how many tasks a call has.
 # Wants convgrad, nlohmann_json and Threads to be found.
 add_library(demo_measure STATIC ${CMAKE_CURRENT_LIST_DIR}/layer.cpp ${CMAKE_CURRENT_LIST_DIR}/fma_peak.cpp)
 target_include_directories(demo_measure PUBLIC ${CMAKE_CURRENT_LIST_DIR})

@@ -9,9 +9,8 @@
 // much time for each in so many rounds. A kernel that hands out fewer tasks than the first one, counted up to 64, is
 // refused: what it gains on one core it would lose on more. Prints one line of JSON:
 //   {"flops", "peak_gflops", "normalized": sizes as rows compare them, "kernels": [...]}
-// with {"name", "error": of the largest value, "tasks", "seconds": one a run} for each kernel, or {"name", "refused":
-// why}, or
-// {"name", "wrong": the error}.
+// with {"name", "error": of the largest value, "tasks", "seconds": one a run} for each kernel, or
+// {"name", "refused": why}, or {"name", "wrong": the error}.
 // Exit status 2: the problem or an argument is not as it should be.
 #include <dlfcn.h>
 

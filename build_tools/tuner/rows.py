@@ -58,8 +58,7 @@ def read(path):
 def write(path, outcomes, cpu):
     """Rows of new winners, then those of the file for problems that were not searched; how many of both. Without any there
     is no file. (A row of before, its blocks made even, is among what a search starts from: it wins again, or is no longer
-    worth its code.) What a
-    person wrote of the hardware stays: the comment, more CPUs."""
+    worth its code.) What a person wrote of the hardware stays: the comment, more CPUs."""
     rows = [tuned_row(outcome, outcomes) for outcome in outcomes if is_win(outcome)]
     searched = {outcome.problem.line for outcome in outcomes if outcome.trials}
     kept = [row for row in read(path)[0] if row.get("provenance", {}).get("problem") not in searched]
