@@ -155,8 +155,11 @@ class Kernel:
             expect(not self.params.get(name) or on_cpu_direct, where, f"params.{name} is for direct kernels on a CPU")
         expect(not self.params.get("input_in_place") or self.filter == (1, 1), where,
                "params.input_in_place is for filters of 1x1, since larger ones may meet padding")
-        expect(not self.params.get("along_reduction") or op == "conv2d_backprop_input", where,
-               "params.along_reduction is for conv2d_backprop_input")
+        for name in ("along_reduction", "along_width"):
+            expect(not self.params.get(name) or op == "conv2d_backprop_input", where,
+                   f"params.{name} is for conv2d_backprop_input")
+        if self.params.get("along_width"):
+            self.generator += "_along_width"
         self.lanes = target.vector_bytes // DTYPE_BYTES[self.dtype]
         if target.device != "cpu":
             self.check_gpu_params(FAMILY_OF_OP[op], where)
@@ -195,13 +198,15 @@ class Kernel:
         return f"{self.filter[0]}x{self.filter[1]}s" + (f"{self.stride[0]}" if square else "x".join(map(str, self.stride)))
 
     def tile(self):
-        vectors = self.params["tile_vectors"] * (1 if self.params.get("along_reduction") else self.lanes)
+        along_width = self.params.get("along_width")
+        vectors = self.params["tile_vectors"] * (1 if along_width or self.params.get("along_reduction") else self.lanes)
         if self.family == "winograd_image":
             return f"t{self.params['tile_rows']}{'k' if self.op == 'conv2d' else 'c'}{vectors}"
         if FAMILY_OF_OP[self.op] == "filter":
             return f"c{self.params['tile_channels']}k{vectors}"
         channel = "k" if self.op == "conv2d" else "c"
-        return f"h{self.params['tile_height']}w{self.params['tile_width']}{channel}{vectors}"
+        width = self.params["tile_width"] * (self.lanes if along_width else 1)
+        return f"h{self.params['tile_height']}w{width}{channel}{vectors}"
 
     def max_reduction(self):
         """The most channels that the kernel sums over; 0: any number."""
@@ -217,10 +222,19 @@ class Kernel:
         """1: the input is read where it is, which leaves no room for padding."""
         return self.params.get("input_in_place", 0)
 
+    def joins_phases(self):
+        """1: a strided backprop_input has one result, in place of one for each phase."""
+        return self.params.get("along_width", 0)
+
     def filter_tile(self):
         """Channels of the result in a tile of the filter that a kernel packs whole; else 0."""
-        whole = self.params.get("one_panel") and not self.params["along_reduction"]
+        whole = self.params.get("one_panel") and not self.params["along_reduction"] and not self.params["along_width"]
         return self.params["tile_vectors"] * self.lanes if whole else 0
+
+    def facts(self):
+        """What the runtime goes by, beside names: in the order of CONVGRAD_KERNEL and of convgrad_measure."""
+        return (int(self.strict), *self.filter, *self.stride, int(self.channels_last), self.max_reduction(), self.filter_tile(),
+                *self.block(), self.input_in_place(), self.joins_phases())
 
     def halide_target(self):
         return f"{self.target.halide_target}-{KERNEL_FEATURES}"
@@ -307,9 +321,8 @@ def write_tables(tables, targets, output):
     for op in FAMILY_OF_OP:
         kernels = [k for k in tables.kernels.values() if k.op == op]
         write_if_changed(output / f"kernels_{op}.inc", [
-            f"CONVGRAD_KERNEL({k.name}, {DTYPES[k.dtype]}, {k.target.name}, {k.algorithm}, {int(k.strict)}, {k.filter[0]}, "
-            f"{k.filter[1]}, {k.stride[0]}, {k.stride[1]}, {int(k.channels_last)}, {k.max_reduction()}, "
-            f"{k.filter_tile()}, {', '.join(map(str, k.block()))}, {k.input_in_place()})" for k in kernels])
+            f"CONVGRAD_KERNEL({k.name}, {DTYPES[k.dtype]}, {k.target.name}, {k.algorithm}, "
+            f"{', '.join(map(str, k.facts()))})" for k in kernels])
         write_if_changed(output / f"scratch_{op}.inc", [f'#include "{k.name}.scratch.inc"' for k in kernels])
         rows = sorted((r for r in tables.rows if r[0] == op), key=lambda r: -r[1].target.priority)
         write_if_changed(output / f"rows_{op}.inc", [

@@ -195,6 +195,13 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
                      i == HEIGHT ? "height" : "width");
       return false;
     }
+    // Padding beyond the filter is trimmed too, with the same exception.
+    constexpr int64_t kMostJoined = 1 << 30;  // a kernel's coordinates are int32, and it rounds up
+    if (kernel.joins_phases && axis.before + axis.in > kMostJoined) {
+      reason->append("counts the input's %s with the padding, at most %lld of them", i == HEIGHT ? "rows" : "columns",
+                     static_cast<long long>(kMostJoined));
+      return false;
+    }
     // The phases of a strided problem have parts of the filter.
     if (problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT && kernel.stride[i] == 0 && kernel.filter[i] > 1 &&
         axis.stride > 1) {

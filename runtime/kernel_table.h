@@ -11,7 +11,8 @@
 
 namespace convgrad {
 
-// A backprop_input kernel for a fixed stride has a result for each phase: stride height times stride width.
+// A backprop_input kernel for a fixed stride has a result for each phase, stride height times stride width, unless it
+// joins them.
 constexpr int kMaxPhases = 16;
 
 struct Kernel {
@@ -27,6 +28,7 @@ struct Kernel {
   int filter_tile;      // of a filter that is packed whole, in tiles: channels of the result in each; else 0
   int block[2];         // of a CPU's filter gradient for a fixed filter: input and output channels of a task; else 0
   bool input_in_place;  // reads its input where it is (a filter gradient of one tap), so there must be no padding
+  bool joins_phases;    // of a backprop_input: has one result, whose minimum is the padding
   int (*run)(void **arguments);
   size_t scratch_bytes;  // what one task needs at most
 };

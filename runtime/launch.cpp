@@ -125,7 +125,7 @@ int run_backprop_input(const Kernel &kernel, Buffer *filter, Buffer *out, int32_
   return kernel.run(arguments.values());
 }
 
-// A kernel for a fixed stride writes all phases of the input's gradient in one call.
+// A kernel for a fixed stride writes all phases of the input's gradient in one call, each a result or all of them one.
 int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const View view[3], const Place first[3],
                         CallContext *context) {
   Axis axis[2] = {problem.axis[HEIGHT], problem.axis[WIDTH]};
@@ -137,6 +137,11 @@ int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const V
   Buffer filter, out, in[kMaxPhases];
   filter.set(kernel, first[FILTER], view[FILTER], 0, 0);
   out.set(kernel, first[OUTPUT], view[OUTPUT], 0, 0);
+  if (kernel.joins_phases) {
+    in[0].set(kernel, first[INPUT], view[INPUT], static_cast<int64_t>(axis[WIDTH].before),
+              static_cast<int64_t>(axis[HEIGHT].before));
+    return run_backprop_input(kernel, &filter, &out, dilation, in, 1, context);
+  }
   int phase = 0;
   for (int a = 0; a < kernel.stride[HEIGHT]; ++a) {
     for (int b = 0; b < kernel.stride[WIDTH]; ++b, ++phase) {

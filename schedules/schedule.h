@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace convgrad {
 
@@ -69,6 +70,26 @@ struct ImageStages {
   Halide::Expr filter_contiguous, image_contiguous;
 };
 
+// dx of backprop_input, for images of few channels: columns innermost, and all phases of a stride in one result.
+struct AlongWidthStages {
+  struct Sum {
+    Halide::Func tile;       // (channel, x, y, n), of one phase; its update adds up the filter * panel over reduction
+    Halide::RDom reduction;  // (reduced channel, filter column, filter row)
+  };
+  Halide::Func result;            // (channel, x, y, n): the output
+  Halide::Func pixels{"pixels"};  // (x * tile_vectors + channel % tile_vectors, channel / tile_vectors, y, n): the
+                                  // same, counted from 0
+  std::vector<Sum> sums;
+  Halide::Func panel{"panel"};        // (x, reduced, y, n): out_backprop
+  std::vector<Halide::Func> squares;  // (e, x / lanes, reduced / lanes, y, n): lanes * lanes values of it, the first in
+                                      // memory's order, each next half as far from the panel's
+  Halide::Var channel, reduced, x, y, n, e;
+  int step_x = 1, step_y = 1;        // of the pixels of a phase
+  int halo_x = 0, halo_y = 0;        // how many more columns (rows) of the panel are read than a phase has
+  Halide::Expr gradient_in_vectors;  // whether the reduced channels come in whole vectors
+  Halide::Expr result_in_one_run;    // whether the result has just tile_vectors channels and nothing between pixels
+};
+
 // A filter gradient: a sum over output pixels.
 struct FilterStages {
   Halide::Func result;          // (k, c, s, r): the output
@@ -95,6 +116,7 @@ struct FilterStages {
 // Schedules for CPUs: register tiles over packed panels, tasks of independent tiles of the result. All scratch is on
 // the heap, inside tasks, with sizes known at compile time.
 void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams &params);
+void schedule_image_along_width(const AlongWidthStages &stages, const ImageScheduleParams &params);
 void schedule_filter_on_cpu(const FilterStages &stages, const FilterScheduleParams &params);
 
 // A result that is zero everywhere, such as a phase of backprop_input that no filter tap reaches.

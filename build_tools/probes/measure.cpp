@@ -61,14 +61,15 @@ Candidate read_kernel(std::istream &stream, const Target &target) {
   Candidate candidate;
   std::string library;
   Kernel &kernel = candidate.kernel;
-  int channels_last, strict, input_in_place;
-  stream >> library >> candidate.name >> kernel.filter[HEIGHT] >> kernel.filter[WIDTH] >> kernel.stride[HEIGHT] >>
-      kernel.stride[WIDTH] >> channels_last >> kernel.max_reduction >> kernel.filter_tile >> kernel.block[0] >>
-      kernel.block[1] >> input_in_place >> kernel.scratch_bytes >> strict;
-  if (!stream) die("a kernel needs a library, a name and 12 numbers");
-  kernel.input_in_place = input_in_place != 0;
-  kernel.channels_last = channels_last != 0;
+  int strict, channels_last, input_in_place, joins_phases;
+  stream >> library >> candidate.name >> strict >> kernel.filter[HEIGHT] >> kernel.filter[WIDTH] >>
+      kernel.stride[HEIGHT] >> kernel.stride[WIDTH] >> channels_last >> kernel.max_reduction >> kernel.filter_tile >>
+      kernel.block[0] >> kernel.block[1] >> input_in_place >> joins_phases >> kernel.scratch_bytes;
+  if (!stream) die("a kernel needs a library, a name and 13 numbers");
   kernel.strict_ok = strict != 0;
+  kernel.channels_last = channels_last != 0;
+  kernel.input_in_place = input_in_place != 0;
+  kernel.joins_phases = joins_phases != 0;
   kernel.algorithm = "";
   kernel.target = &target;
   kernel.dtype = CONVGRAD_FLOAT32;

@@ -24,9 +24,7 @@ class Job:
 
 
 def spec_line(kernel, library, scratch):
-    numbers = (*kernel.filter, *kernel.stride, int(kernel.channels_last), kernel.max_reduction(), kernel.filter_tile(),
-               *kernel.block(), kernel.input_in_place(), scratch, int(kernel.strict))
-    return f"kernel {library} {kernel.name} {' '.join(map(str, numbers))}\n"
+    return f"kernel {library} {kernel.name} {' '.join(map(str, kernel.facts()))} {scratch}\n"
 
 
 class Here:

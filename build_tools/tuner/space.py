@@ -16,7 +16,7 @@ Candidate = collections.namedtuple("Candidate", "op algorithm filter stride para
 CHANNELS_OF_RESULT = {"conv2d": "out_channels", "conv2d_backprop_input": "in_channels"}
 REDUCED_CHANNELS = {"conv2d": "in_channels", "conv2d_backprop_input": "out_channels"}
 IMAGE_OF_RESULT = {"conv2d": "out", "conv2d_backprop_input": "in"}
-MOST_FEW_CHANNELS = 8  # of the result, for vectors along the reduced channels
+MOST_FEW_CHANNELS = 8  # of the result, for vectors along the reduced channels or the width
 WINOGRAD_TILE = 4  # pixels, both ways
 ONLY_ON_GPU = {"target_blocks"}
 # A grid: what the problem's own sizes are divided by, again and again (None: every size), and of which part of the registers
@@ -124,7 +124,7 @@ class Space:
         """Whether a number is no choice here, but has its default."""
         along = self.op == "conv2d_backprop_input" and self.sizes["in_channels"] <= MOST_FEW_CHANNELS
         several_taps = self.filter != (1, 1)
-        return (name in ONLY_ON_GPU or (name == "along_reduction" and not along) or
+        return (name in ONLY_ON_GPU or (name in ("along_reduction", "along_width") and not along) or
                 (name == "input_in_place" and several_taps))
 
     def suggestions(self, candidate):
@@ -174,15 +174,20 @@ class Space:
         if family == "image":
             lanes, image = self.facts["lanes"], IMAGE_OF_RESULT[self.op]
             params["along_reduction"] = min(params["along_reduction"], params["one_panel"])
-            params["prefetch"] = min(params["prefetch"], params["one_panel"] - params["along_reduction"])
-            vector = 1 if params["along_reduction"] else lanes
+            params["along_width"] = min(params["along_width"], params["one_panel"] - params["along_reduction"])
+            along = params["along_reduction"] + params["along_width"]
+            params["prefetch"] = min(params["prefetch"], params["one_panel"] - along)
+            vector = 1 if along else lanes
             reduced = self.sizes[REDUCED_CHANNELS[self.op]]
             # One panel holds them all, so their number is not a choice.
             params["block_reduction"] = round_up(reduced, lanes) if params["one_panel"] else min(params["block_reduction"],
                                                                                                  round_up(reduced, lanes))
             self.even(params, "block_vectors", -(-self.sizes[CHANNELS_OF_RESULT[self.op]] // vector), params["tile_vectors"])
-            self.even(params, "block_width", self.sizes[f"{image}_width"], params["tile_width"])
-            self.even(params, "block_height", self.sizes[f"{image}_height"], params["tile_height"])
+            height, width = self.sizes[f"{image}_height"], self.sizes[f"{image}_width"]
+            if params["along_width"]:  # blocks are of every phase of the stride
+                height, width = -(-height // self.stride[0]), -(-width // self.stride[1] // lanes)
+            self.even(params, "block_width", width, params["tile_width"])
+            self.even(params, "block_height", height, params["tile_height"])
             params["block_images"] = min(params["block_images"], self.sizes["batch"])
         elif family == "filter":
             self.even(params, "block_vectors", -(-self.sizes["out_channels"] // self.facts["lanes"]), params["tile_vectors"])

@@ -12,11 +12,11 @@ FACTS = {"lanes": 8, "registers": 16, "l1_bytes": 32 * 1024, "l2_bytes": 512 * 1
 OPS = ("conv2d", "conv2d_backprop_input", "conv2d_backprop_filter")
 
 
-def space_of(op, image, in_channels, out_channels, filter_size=(3, 3), batch=1):
+def space_of(op, image, in_channels, out_channels, filter_size=(3, 3), batch=1, stride=(1, 1)):
     height, width = image
     sizes = {"batch": batch, "groups": 1, "in_height": height, "in_width": width, "in_channels": in_channels,
-             "out_height": height, "out_width": width, "out_channels": out_channels}
-    return Space(op, filter_size, (1, 1), sizes, FACTS, False)
+             "out_height": -(-height // stride[0]), "out_width": -(-width // stride[1]), "out_channels": out_channels}
+    return Space(op, filter_size, stride, sizes, FACTS, False)
 
 
 class Drawing:
@@ -109,6 +109,20 @@ def test_the_input_is_read_in_place_under_one_tap_only(filter_size, values):
     space = space_of("conv2d_backprop_filter", (3, 5), 4, 9, filter_size)
     direct = [candidate for candidate in space.enumerated(10**6) if candidate.algorithm == "direct"]
     assert {candidate.params["input_in_place"] for candidate in direct} == values
+
+
+def test_blocks_along_the_width_count_vectors_of_a_phase():
+    space = space_of("conv2d_backprop_input", (225, 224), 3, 32, stride=(2, 2))
+    row = {"tile_vectors": 3, "tile_width": 3, "block_vectors": 3, "block_width": 60, "block_height": 200, "one_panel": 1,
+           "along_width": 1}
+    params = space.adapted(Candidate("conv2d_backprop_input", "direct", (3, 3), (2, 2), row)).params
+    assert (params["block_width"], params["block_height"], params["block_vectors"]) == (15, 113, 3)  # 14 of 8 columns
+
+
+@pytest.mark.parametrize("channels, values", [(3, {0, 1}), (9, {0})])
+def test_vectors_run_along_the_width_of_few_channels_only(channels, values):
+    space = space_of("conv2d_backprop_input", (3, 5), channels, 4, stride=(2, 2))
+    assert {candidate.params["along_width"] for candidate in space.enumerated(10**6)} == values
 
 
 def test_a_row_that_reads_the_input_in_place_under_more_taps_is_refused():

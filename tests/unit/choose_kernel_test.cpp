@@ -323,6 +323,22 @@ TEST_F(ChooseKernel, SomeReadTheInputInPlace) {
   }
 }
 
+// Untrimmed, as above.
+TEST_F(ChooseKernel, SomeCountTheInputsRowsWithThePadding) {
+  Kernel joins = kernel_of("joins", &middle, 3, 2, true, true);
+  joins.joins_phases = true;
+  const auto takes = [&](int64_t before) {
+    const Axis axis = axis_of(9, 3, 4, 2, 1, before), without = axis_of(9, 3, 4, 2, 1, 0);
+    reason.clear();
+    return accepts(joins, normalize(problem_of(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, 1, without, axis, 3, 8), false),
+                   &reason);
+  };
+  EXPECT_TRUE(takes(2));
+  EXPECT_TRUE(takes((1 << 30) - 9));
+  EXPECT_FALSE(takes((1 << 30) - 8));
+  EXPECT_STREQ(reason.c_str(), "counts the input's columns with the padding, at most 1073741824 of them");
+}
+
 TEST_F(ChooseKernel, Dtypes) {
   Normalized problem = conv(56, 3, 1, 64);
   problem.dtype = CONVGRAD_FLOAT16;
