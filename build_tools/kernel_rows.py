@@ -151,10 +151,12 @@ class Kernel:
         self.channels_last = algorithm["fixed"]
         self.params = self.checked_params(row.get("params", {}), self.family, where, known_params)
         on_cpu_direct = target.device == "cpu" and self.algorithm == "direct"
-        for name in ("one_panel", "in_place", "input_in_place", "prefetch"):
+        for name in ("one_panel", "in_place", "input_in_place", "along_input", "prefetch"):
             expect(not self.params.get(name) or on_cpu_direct, where, f"params.{name} is for direct kernels on a CPU")
         expect(not self.params.get("input_in_place") or self.filter == (1, 1), where,
                "params.input_in_place is for filters of 1x1, since larger ones may meet padding")
+        expect(not self.params.get("along_input") or self.filter == (1, 1), where,
+               "params.along_input is for filters of 1x1: a panel under more taps is no strip of vectors")
         for name in ("along_reduction", "along_width"):
             expect(not self.params.get(name) or op == "conv2d_backprop_input", where,
                    f"params.{name} is for conv2d_backprop_input")
@@ -203,7 +205,8 @@ class Kernel:
         if self.family == "winograd_image":
             return f"t{self.params['tile_rows']}{'k' if self.op == 'conv2d' else 'c'}{vectors}"
         if FAMILY_OF_OP[self.op] == "filter":
-            return f"c{self.params['tile_channels']}k{vectors}"
+            in_channels, out_channels = self.by_tensor(self.params["tile_channels"], vectors)
+            return f"c{in_channels}k{out_channels}"
         channel = "k" if self.op == "conv2d" else "c"
         width = self.params["tile_width"] * (self.lanes if along_width else 1)
         return f"h{self.params['tile_height']}w{width}{channel}{vectors}"
@@ -216,7 +219,11 @@ class Kernel:
         """Input and output channels of a task of a CPU's filter gradient for a fixed filter, for the runtime; else 0."""
         if FAMILY_OF_OP[self.op] != "filter" or not self.channels_last or self.target.device != "cpu":
             return 0, 0
-        return self.params["block_channels"], self.params["block_vectors"] * self.lanes
+        return self.by_tensor(self.params["block_channels"], self.params["block_vectors"] * self.lanes)
+
+    def by_tensor(self, single, of_vectors):
+        """Numbers of a filter gradient's channels, those of single values and those of vectors, as input's and output's."""
+        return (of_vectors, single) if self.params.get("along_input") else (single, of_vectors)
 
     def input_in_place(self):
         """1: the input is read where it is, which leaves no room for padding."""

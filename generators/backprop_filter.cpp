@@ -66,10 +66,15 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter> {
   void define_whole() {
     _halide_user_assert(input_in_place == 0 || (direct() && one_tap(filter_width) && one_tap(filter_height)))
         << "input_in_place is for direct kernels of one tap";
-    const Func image = input_in_place != 0 ? unpacked(input)
-                       : direct()          ? channels_repeated(input, {1, 2})
-                                           : zero_outside(input, {0, 1, 2});
-    const Func gradient = direct() ? channels_repeated(out_backprop, {}) : zero_outside(out_backprop, {0});
+    _halide_user_assert(along_input == 0 || (direct() && one_tap(filter_width) && one_tap(filter_height)))
+        << "along_input is for direct kernels of one tap";
+    const Func image = !direct()             ? zero_outside(input, {0, 1, 2})
+                       : input_in_place == 0 ? channels_repeated(input, {1, 2})
+                       : along_input != 0    ? channels_repeated(input, {})
+                                             : unpacked(input);
+    const Func gradient = !direct()                           ? zero_outside(out_backprop, {0})
+                          : along_input != 0 && in_place != 0 ? unpacked(out_backprop)
+                                                              : channels_repeated(out_backprop, {});
     gradient_panel(k, x, y, n) = gradient(k, x, y, n);
     reduction = RDom(0, out_backprop.dim(1).extent(), 0, out_backprop.dim(2).extent(), 0, out_backprop.dim(3).extent());
     const RVar q = reduction.x, p = reduction.y, image_n = reduction.z;

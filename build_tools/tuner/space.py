@@ -125,7 +125,7 @@ class Space:
         along = self.op == "conv2d_backprop_input" and self.sizes["in_channels"] <= MOST_FEW_CHANNELS
         several_taps = self.filter != (1, 1)
         return (name in ONLY_ON_GPU or (name in ("along_reduction", "along_width") and not along) or
-                (name == "input_in_place" and several_taps))
+                (name in ("input_in_place", "along_input") and several_taps))
 
     def suggestions(self, candidate):
         """What suggest() would have been told for this candidate: where a search starts."""
@@ -190,14 +190,17 @@ class Space:
             self.even(params, "block_height", height, params["tile_height"])
             params["block_images"] = min(params["block_images"], self.sizes["batch"])
         elif family == "filter":
-            self.even(params, "block_vectors", -(-self.sizes["out_channels"] // self.facts["lanes"]), params["tile_vectors"])
-            self.even(params, "block_channels", self.sizes["in_channels"], params["tile_channels"])
+            values, vectors = ("in_channels", "input_in_place"), ("out_channels", "in_place")
+            if params["along_input"]:
+                values, vectors = vectors, values
+            self.even(params, "block_vectors", -(-self.sizes[vectors[0]] // self.facts["lanes"]), params["tile_vectors"])
+            self.even(params, "block_channels", self.sizes[values[0]], params["tile_channels"])
             # A panel in whole vectors and in whole tiles, as a limit asks for.
-            if params["block_channels"] >= self.facts["lanes"]:
+            if not params[values[1]] and params["block_channels"] >= self.facts["lanes"]:
                 params["block_channels"] = round_up(params["block_channels"],
                                                     math.lcm(params["tile_channels"], self.facts["lanes"]))
-            if self.sizes["out_channels"] % self.facts["lanes"] != 0:
-                params["in_place"] = 0  # it would be read lane by lane
+            if self.sizes[vectors[0]] % self.facts["lanes"] != 0:
+                params[vectors[1]] = 0  # it would be read lane by lane
             params["block_width"] = min(params["block_width"], self.sizes["out_width"])
             params["block_height"] = min(params["block_height"], self.sizes["out_height"])
             if min(params["block_width"], params["block_channels"]) == 1:

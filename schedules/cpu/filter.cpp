@@ -22,12 +22,13 @@
 //                (below): a row of a hardware's says so. It goes by panels along the width, so that it fetches what
 //                nobody reads where one panel has the whole width (1x1 stride 2 at 7 x 7: 0.87 of the speed).
 //                A filter of 1x1 meets no padding (positions that would are trimmed), so that the input's pixels are
-//                contiguous channels too: with input_in_place it is not packed either. A pixel's channels of a tile are one or two cache lines then,
-//                as many as of a panel, and what a panel's copy cost is saved (Zen 5, AVX-512, FMA peak 265 GFLOP/s,
-//                tensors in L3: 64 -> 64 at 56 x 56 191 to 237, 16 -> 96 at 112 x 112 154 to 210, 24 -> 144 at 56 x 56
-//                196 to 242, 144 -> 32 at 28 x 28 193 to 237, 128 -> 512 there 229 to 241; with 1024 channels 1 to 2%).
-//                Then a strip should be short where out_backprop's pixels, 1 KB apart, meet in few of L1's sets: 64 ->
-//                256 at 56 x 56 is fastest with 15 to 32 pixels. Rows of one hardware have it; no other was measured.
+//                contiguous channels too: with input_in_place it is not packed either. A pixel's channels of a tile are
+//                one or two cache lines then, as many as of a panel, and what a panel's copy cost is saved (Zen 5,
+//                AVX-512, FMA peak 265 GFLOP/s, tensors in L3: 64 -> 64 at 56 x 56 191 to 237, 16 -> 96 at 112 x 112
+//                154 to 210, 24 -> 144 at 56 x 56 196 to 242, 144 -> 32 at 28 x 28 193 to 237, 128 -> 512 there 229 to
+//                241; with 1024 channels 1 to 2%). Then a strip should be short where out_backprop's pixels, 1 KB
+//                apart, meet in few of L1's sets: 64 -> 256 at 56 x 56 is fastest with 15 to 32 pixels. Rows of one
+//                hardware have it; no other was measured.
 //        tile      tile_vectors x tile_channels accumulators in registers
 //
 // Tried on the same machine, without gain: a panel transposed to run along the pixels (the transposing costs what the
@@ -41,6 +42,7 @@
 
 namespace convgrad {
 
+using Halide::Expr;
 using Halide::Func;
 using Halide::MemoryType;
 using Halide::Partition;
@@ -52,8 +54,17 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
   const int lanes = params.lanes;
   const int tile_k = params.tile_vectors * lanes;
   const int block_k = params.block_vectors * lanes;
-  Func result = stages.result, sum = stages.sum, input_panel = stages.input_panel, gradient = stages.gradient_panel;
-  const Var k = stages.k, c = stages.c, s = stages.s, r = stages.r, x = stages.x, y = stages.y, n = stages.n;
+  Func result = stages.result, sum = stages.sum;
+  // One operand has vectors, of channels k, the other single values, of channels c.
+  const bool along_input = params.along_input != 0;
+  Func vectors = along_input ? stages.input_panel : stages.gradient_panel;
+  Func values = along_input ? stages.gradient_panel : stages.input_panel;
+  const Expr vectors_contiguous = along_input ? stages.input_contiguous : stages.gradient_contiguous;
+  const Expr values_contiguous = along_input ? stages.gradient_contiguous : stages.input_contiguous;
+  const bool vectors_in_place = (along_input ? params.input_in_place : params.in_place) != 0;
+  const bool values_in_place = (along_input ? params.in_place : params.input_in_place) != 0;
+  const Var k = along_input ? stages.c : stages.k, c = along_input ? stages.k : stages.c;
+  const Var s = stages.s, r = stages.r, x = stages.x, y = stages.y, n = stages.n;
 
   Var block("block"), task("task"), tap("tap"), tap_r("tap_r"), vector("vector"), lane("lane"), inner_c("inner_c"),
       inner_s("inner_s"), inner_r("inner_r");
@@ -68,10 +79,13 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
         .fuse(block, task, task)
         .fuse(task, tap, task)
         .fuse(task, tap_r, task);
+  } else if (along_input) {
+    result.reorder(inner_c, lane, vector, s, r, block, task).fuse(block, task, task);
   } else {
     result.reorder(lane, vector, inner_c, s, r, block, task).fuse(block, task, task);
   }
-  result.partition(task, Partition::Never).parallel(task).vectorize(lane);
+  result.partition(task, Partition::Never).parallel(task);
+  if (!along_input) result.vectorize(lane);
 
   // The sums of a task. Each panel's part of a sum is a Func of its own (rfactor), small enough for registers.
   RVar panel_x("panel_x"), panel_y("panel_y"), within_x("within_x"), within_y("within_y");
@@ -84,12 +98,13 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
   Var tile_kv("tile_k"), tile_c("tile_c");
   sum.compute_at(result, task)
       .store_in(MemoryType::Heap)
+      .reorder_storage(k, c, s, r)
       .bound_storage(k, block_k)
       .bound_storage(c, params.block_channels)
       .vectorize(k, lanes, TailStrategy::RoundUp);
   if (stages.panel_of_one_tap) {
     sum.bound_storage(s, 1).bound_storage(r, 1);
-    input_panel.bound_storage(s, 1).bound_storage(r, 1);
+    values.bound_storage(s, 1).bound_storage(r, 1);
   }
   sum.update()
       .split(c, tile_c, inner_c, params.tile_channels, TailStrategy::RoundUp)
@@ -105,6 +120,7 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
 
   tile.compute_at(sum, tile_c)
       .store_in(MemoryType::Stack)
+      .reorder_storage(k, c, s, r)
       .bound_extent(k, tile_k)
       .bound_extent(c, params.tile_channels)
       .split(k, vector, lane, lanes)
@@ -124,7 +140,7 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
   // part of a vector, which wants other code.
   // A strip's reads are far apart in memory, so that nothing but their own number hides its latency: without a loop's
   // instructions between them more are under way at once (1 to 7%; whole rows gain nothing).
-  const auto copy_vectors = [&](Func panel, const Var &channel, const Halide::Expr &contiguous, bool is_strip) {
+  const auto copy_vectors = [&](Func panel, const Var &channel, const Expr &contiguous, bool is_strip) {
     if (stages.panel_of_one_tap) {
       panel.specialize(contiguous).vectorize(channel, lanes, TailStrategy::RoundUp);
     } else {
@@ -134,29 +150,29 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
     }
   };
   if (params.prefetch != 0) stages.prefetch(sum.update(), panel_x, tile);
-  if (params.input_in_place == 0) {
-    input_panel.compute_at(sum, panel_x)
+  if (!values_in_place) {
+    values.compute_at(sum, panel_x)
         .store_in(MemoryType::Heap)
         .bound_storage(c, params.block_channels + lanes)
         .bound_storage(x, stages.panel_width(params.block_width))
         .bound_storage(y, stages.panel_height(params.block_height));
     if (!stages.panel_of_one_tap && params.block_channels < lanes) {
       // Lane by lane a vector of few channels would be gathered: their copies took a third of the time.
-      input_panel.bound_extent(c, params.block_channels).unroll(c);
+      values.bound_extent(c, params.block_channels).unroll(c);
     } else {
-      copy_vectors(input_panel, c, stages.input_contiguous, false);
+      copy_vectors(values, c, values_contiguous, false);
     }
   }
-  if (params.in_place != 0) {
-    tile.update().specialize(stages.gradient_contiguous);
+  if (vectors_in_place) {
+    tile.update().specialize(vectors_contiguous);
   } else {
-    gradient.store_in(MemoryType::Heap).bound_storage(x, params.block_width).bound_storage(y, params.block_height);
+    vectors.store_in(MemoryType::Heap).bound_storage(x, params.block_width).bound_storage(y, params.block_height);
     if (params.whole_rows != 0) {
-      gradient.compute_at(sum, panel_x).bound_storage(k, block_k + lanes);
+      vectors.compute_at(sum, panel_x).bound_storage(k, block_k + lanes);
     } else {
-      gradient.compute_at(sum, tile_kv).bound_extent(k, tile_k).bound_storage(k, tile_k);
+      vectors.compute_at(sum, tile_kv).bound_extent(k, tile_k).bound_storage(k, tile_k);
     }
-    copy_vectors(gradient, k, stages.gradient_contiguous, params.whole_rows == 0);
+    copy_vectors(vectors, k, vectors_contiguous, params.whole_rows == 0);
   }
 }
 

@@ -105,10 +105,11 @@ def test_neighbours_are_worth_a_try_and_differ_a_little(op, algorithm):
 
 
 @pytest.mark.parametrize("filter_size, values", [((1, 1), {0, 1}), ((3, 3), {0})])
-def test_the_input_is_read_in_place_under_one_tap_only(filter_size, values):
+def test_the_input_is_read_in_place_and_has_vectors_under_one_tap_only(filter_size, values):
     space = space_of("conv2d_backprop_filter", (3, 5), 4, 9, filter_size)
     direct = [candidate for candidate in space.enumerated(10**6) if candidate.algorithm == "direct"]
     assert {candidate.params["input_in_place"] for candidate in direct} == values
+    assert {candidate.params["along_input"] for candidate in direct} == values
 
 
 def test_blocks_along_the_width_count_vectors_of_a_phase():
@@ -125,11 +126,12 @@ def test_vectors_run_along_the_width_of_few_channels_only(channels, values):
     assert {candidate.params["along_width"] for candidate in space.enumerated(10**6)} == values
 
 
-def test_a_row_that_reads_the_input_in_place_under_more_taps_is_refused():
+@pytest.mark.parametrize("switch", ["input_in_place", "along_input"])
+def test_a_row_that_is_for_one_tap_is_refused_under_more(switch):
     target = kernel_rows.Target("x86_64_avx2", [kernel_rows.ROOT / "schedules"], "x86-64", "linux")
-    row = {"dtype": "f32", "algorithm": "direct", "params": {"input_in_place": 1},
+    row = {"dtype": "f32", "algorithm": "direct", "params": {switch: 1},
            "accepts": {"filter": "3x3", "stride": "1x1"}}
-    with pytest.raises(kernel_rows.RowError, match="params.input_in_place is for filters of 1x1"):
+    with pytest.raises(kernel_rows.RowError, match=f"params.{switch} is for filters of 1x1"):
         kernel_rows.Kernel("conv2d_backprop_filter", row, target, "here", kernel_rows.schedule_params())
 
 
