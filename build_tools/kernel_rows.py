@@ -153,6 +153,9 @@ class Kernel:
         on_cpu_direct = target.device == "cpu" and self.algorithm == "direct"
         for name in ("one_panel", "in_place", "input_in_place", "along_input", "prefetch"):
             expect(not self.params.get(name) or on_cpu_direct, where, f"params.{name} is for direct kernels on a CPU")
+        taps = self.params.get("tile_taps", 1)
+        expect(taps == 1 or (on_cpu_direct and self.filter[1] % taps == 0), where,
+               f"params.tile_taps is {taps}, expected a divisor of the filter's width, of direct kernels on a CPU")
         expect(not self.params.get("input_in_place") or self.filter == (1, 1), where,
                "params.input_in_place is for filters of 1x1, since larger ones may meet padding")
         expect(not self.params.get("along_input") or self.filter == (1, 1), where,

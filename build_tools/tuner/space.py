@@ -125,7 +125,8 @@ class Space:
         along = self.op == "conv2d_backprop_input" and self.sizes["in_channels"] <= MOST_FEW_CHANNELS
         several_taps = self.filter != (1, 1)
         return (name in ONLY_ON_GPU or (name in ("along_reduction", "along_width") and not along) or
-                (name in ("input_in_place", "along_input") and several_taps))
+                (name in ("input_in_place", "along_input") and several_taps) or
+                (name == "tile_taps" and self.filter[1] == 1))
 
     def suggestions(self, candidate):
         """What suggest() would have been told for this candidate: where a search starts."""
@@ -190,6 +191,7 @@ class Space:
             self.even(params, "block_height", height, params["tile_height"])
             params["block_images"] = min(params["block_images"], self.sizes["batch"])
         elif family == "filter":
+            params["tile_taps"] = max(taps for taps in range(1, params["tile_taps"] + 1) if self.filter[1] % taps == 0)
             values, vectors = ("in_channels", "input_in_place"), ("out_channels", "in_place")
             if params["along_input"]:
                 values, vectors = vectors, values

@@ -38,6 +38,8 @@
 // for packed panels 0 to 2%, of both operands -3 to -13%, although copies wait a quarter of the time for L3 (256 -> 64
 // at 56 x 56): a tile's share is 20 to 50 lines at once, and a core has 16 fill buffers. They would have to go one by
 // one into the loop over pixels, where a call would spill the sums.
+#include <vector>
+
 #include "schedules/schedule.h"
 
 namespace convgrad {
@@ -49,6 +51,7 @@ using Halide::Partition;
 using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
+using Halide::VarOrRVar;
 
 void schedule_filter_on_cpu(const FilterStages &stages, const FilterScheduleParams &params) {
   const int lanes = params.lanes;
@@ -67,7 +70,7 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
   const Var s = stages.s, r = stages.r, x = stages.x, y = stages.y, n = stages.n;
 
   Var block("block"), task("task"), tap("tap"), tap_r("tap_r"), vector("vector"), lane("lane"), inner_c("inner_c"),
-      inner_s("inner_s"), inner_r("inner_r");
+      inner_s("inner_s"), inner_r("inner_r"), tile_s("tile_s");
   result.split(c, block, inner_c, params.block_channels, TailStrategy::GuardWithIf)
       .split(k, vector, lane, lanes, TailStrategy::GuardWithIf)
       .split(vector, task, vector, params.block_vectors, TailStrategy::GuardWithIf);
@@ -110,31 +113,31 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .split(c, tile_c, inner_c, params.tile_channels, TailStrategy::RoundUp)
       .split(k, tile_kv, vector, tile_k, TailStrategy::RoundUp)
       .split(vector, vector, lane, lanes)
-      .reorder({lane, vector, inner_c, tile_c, s, r, tile_kv, panel_x, panel_y, stages.reduction.z})
+      .split(s, tile_s, inner_s, params.tile_taps)
+      .reorder({lane, vector, inner_c, inner_s, tile_c, tile_s, r, tile_kv, panel_x, panel_y, stages.reduction.z})
       .partition(tile_kv, Partition::Never)
       .partition(panel_x, Partition::Never)
       .partition(panel_y, Partition::Never)
       .vectorize(lane)
       .unroll(vector)
-      .unroll(inner_c);
+      .unroll(inner_c)
+      .unroll(inner_s);
 
   tile.compute_at(sum, tile_c)
       .store_in(MemoryType::Stack)
       .reorder_storage(k, c, s, r)
       .bound_extent(k, tile_k)
       .bound_extent(c, params.tile_channels)
+      .bound_extent(s, params.tile_taps)
       .split(k, vector, lane, lanes)
       .vectorize(lane)
       .unroll(vector)
-      .unroll(c);
+      .unroll(c)
+      .unroll(s);
   // The operand that there are fewer of stays in registers: the other order spills.
-  const bool few_channels = params.tile_channels < params.tile_vectors;
-  tile.update()
-      .split(k, vector, lane, lanes)
-      .reorder({lane, few_channels ? c : vector, few_channels ? vector : c, within_x, within_y})
-      .vectorize(lane)
-      .unroll(vector)
-      .unroll(c);
+  std::vector<VarOrRVar> loops = {lane, vector, c, s, within_x, within_y};
+  if (params.tile_channels * params.tile_taps < params.tile_vectors) loops = {lane, c, s, vector, within_x, within_y};
+  tile.update().split(k, vector, lane, lanes).reorder(loops).vectorize(lane).unroll(vector).unroll(c).unroll(s);
 
   // A generic kernel's channels may be far apart: then they are copied one by one. Those of a direct one may end in a
   // part of a vector, which wants other code.

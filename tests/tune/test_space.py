@@ -112,6 +112,12 @@ def test_the_input_is_read_in_place_and_has_vectors_under_one_tap_only(filter_si
     assert {candidate.params["along_input"] for candidate in direct} == values
 
 
+@pytest.mark.parametrize("filter_size, values", [((1, 1), {1}), ((3, 2), {1, 2}), ((2, 3), {1, 3}), ((1, 4), {1, 2, 4})])
+def test_the_taps_of_a_tile_divide_the_filters_width(filter_size, values):
+    space = space_of("conv2d_backprop_filter", (3, 5), 2, 9, filter_size)
+    assert {candidate.params["tile_taps"] for candidate in space.enumerated(10**6)} == values
+
+
 def test_blocks_along_the_width_count_vectors_of_a_phase():
     space = space_of("conv2d_backprop_input", (225, 224), 3, 32, stride=(2, 2))
     row = {"tile_vectors": 3, "tile_width": 3, "block_vectors": 3, "block_width": 60, "block_height": 200, "one_panel": 1,
@@ -124,6 +130,13 @@ def test_blocks_along_the_width_count_vectors_of_a_phase():
 def test_vectors_run_along_the_width_of_few_channels_only(channels, values):
     space = space_of("conv2d_backprop_input", (3, 5), channels, 4, stride=(2, 2))
     assert {candidate.params["along_width"] for candidate in space.enumerated(10**6)} == values
+
+
+def test_a_row_whose_tile_has_a_part_of_the_taps_is_refused():
+    target = kernel_rows.Target("x86_64_avx2", [kernel_rows.ROOT / "schedules"], "x86-64", "linux")
+    row = {"dtype": "f32", "algorithm": "direct", "params": {"tile_taps": 2}, "accepts": {"filter": "2x3", "stride": "1x1"}}
+    with pytest.raises(kernel_rows.RowError, match="params.tile_taps is 2, expected a divisor of the filter's width"):
+        kernel_rows.Kernel("conv2d_backprop_filter", row, target, "here", kernel_rows.schedule_params())
 
 
 @pytest.mark.parametrize("switch", ["input_in_place", "along_input"])
