@@ -57,6 +57,7 @@ class BackpropInputAlongWidth : public Conv2dGenerator<BackpropInputAlongWidth> 
     // The phases' first columns may be one apart.
     stages.halo_x = taps_of_phase(filter_width, step_x, 0) - 1 + (step_x > 1 ? 1 : 0);
     stages.halo_y = taps_of_phase(filter_height, step_y, 0) - 1 + (step_y > 1 ? 1 : 0);
+    stages.prefetch = prefetch_of(out_backprop);
     stages.gradient_in_vectors = in_vectors(out_backprop);
     stages.result_in_one_run = in_backprop.dim(0).extent() == static_cast<int>(tile_vectors) &&
                                in_backprop.dim(1).stride() == static_cast<int>(tile_vectors);

@@ -111,8 +111,11 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
 
   template <typename... Buffers>
   Prefetch prefetch_of(Buffers &...buffers) {
-    return [this, &buffers...](Halide::Stage stage, const Halide::VarOrRVar &loop, const Halide::Func &tile) {
-      (stage.prefetch(buffers, loop, loop, 0, Halide::PrefetchBoundStrategy::NonFaulting), ...);
+    return [this, &buffers...](const std::vector<Halide::Stage> &stages, const Halide::VarOrRVar &loop,
+                               const Halide::Func &tile) {
+      for (Halide::Stage stage : stages) {
+        (stage.prefetch(buffers, loop, loop, 0, Halide::PrefetchBoundStrategy::NonFaulting), ...);
+      }
       spread_prefetches(this->get_pipeline(), loop.name(), tile.name());
     };
   }

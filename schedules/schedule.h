@@ -38,8 +38,9 @@ struct FilterScheduleParams {
 };
 
 // Prefetches what a stage's loop will read of some tensors in its next round, some of it before each computation of a
-// tile inside (generators/spread_prefetches.h).
-using Prefetch = std::function<void(Halide::Stage stage, const Halide::VarOrRVar &loop, const Halide::Func &tile)>;
+// tile inside (generators/spread_prefetches.h). Specializations of the stage are stages, too.
+using Prefetch = std::function<void(const std::vector<Halide::Stage> &stages, const Halide::VarOrRVar &loop,
+                                    const Halide::Func &tile)>;
 
 // An image that is a sum over filter taps and channels: y of conv2d, dx (or one phase of it) of backprop_input.
 struct ImageStages {
@@ -84,6 +85,7 @@ struct AlongWidthStages {
   std::vector<Halide::Func> squares;  // (e, x / lanes, reduced / lanes, y, n): lanes * lanes values of it, the first in
                                       // memory's order, each next half as far from the panel's
   Halide::Var channel, reduced, x, y, n, e;
+  Prefetch prefetch;                 // of out_backprop
   int step_x = 1, step_y = 1;        // of the pixels of a phase
   int halo_x = 0, halo_y = 0;        // how many more columns (rows) of the panel are read than a phase has
   Halide::Expr gradient_in_vectors;  // whether the reduced channels come in whole vectors

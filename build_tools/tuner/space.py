@@ -176,9 +176,8 @@ class Space:
             lanes, image = self.facts["lanes"], IMAGE_OF_RESULT[self.op]
             params["along_reduction"] = min(params["along_reduction"], params["one_panel"])
             params["along_width"] = min(params["along_width"], params["one_panel"] - params["along_reduction"])
-            along = params["along_reduction"] + params["along_width"]
-            params["prefetch"] = min(params["prefetch"], params["one_panel"] - along)
-            vector = 1 if along else lanes
+            params["prefetch"] = min(params["prefetch"], params["one_panel"] - params["along_reduction"])
+            vector = 1 if params["along_reduction"] or params["along_width"] else lanes
             reduced = self.sizes[REDUCED_CHANNELS[self.op]]
             # One panel holds them all, so their number is not a choice.
             params["block_reduction"] = round_up(reduced, lanes) if params["one_panel"] else min(params["block_reduction"],

@@ -160,7 +160,7 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       panel.specialize(contiguous);
     }
   };
-  if (params.prefetch != 0) stages.prefetch(sum.update(), panel_x, tile);
+  if (params.prefetch != 0) stages.prefetch({sum.update()}, panel_x, tile);
   if (!values_in_place) {
     values.compute_at(sum, panel_x)
         .store_in(MemoryType::Heap)

@@ -5,9 +5,14 @@
 //
 // Here out_backprop is turned as it is packed, which is half as much work as the multiplications, and the phases of a
 // stride are computed together, so that pixels are stored side by side. MobileNetV2's first layer (3x3, 3 <- 32
-// channels at 112 x 112) went from 76 to 132 GFLOP/s, ResNet-50's (7x7, 3 <- 64) from 160 to 200 (AVX-512, Zen 5, one
-// thread, FMA peak 268, November 2026); with AVX2 the former was 1.00 times as fast, the latter 1.20 times. With stride
-// 1 (VGG-16's first, 3 <- 64) it took 1.2 times as long as vectors along the reduced channels.
+// channels at 112 x 112) went from 77 to 130 GFLOP/s with AVX-512 and from 60 to 77 with AVX2, ResNet-50's (7x7, 3 <-
+// 64) from 155 to 165 and 94 to 107 (Zen 5, one thread, FMA peak 260 and 131, November 2026). The sums are at 90% of
+// the peak; a quarter of the time is the turning, a third with 7x7, whose tasks have four rows more than they own:
+// there prefetch gives 1.1 times the speed, with 3x3 0.94. With stride 1 (3x3, 3 <- 64 and 1 <- 64) it all took 1.1
+// to 1.7 times as long as vectors along the reduced channels.
+//
+// The taps of a row are unrolled inside of the loop over channels: of one tap at a time it is too short (32 rounds) to
+// pay for beginning and end (AVX2, 3x3: 60 GFLOP/s).
 //
 //   task     block_width vectors x block_height rows of each phase, of block_images images
 //    panel     all channels of out_backprop under the task, turned: columns innermost
@@ -126,13 +131,15 @@ void schedule_image_along_width(const AlongWidthStages &stages, const ImageSched
         .unroll(y);
     tile.update()
         .split(x, vector, lane, lanes)
-        .reorder({lane, channel, vector, y, sum.reduction.x, sum.reduction.y, sum.reduction.z})
+        .reorder({lane, channel, vector, y, sum.reduction.y, sum.reduction.x, sum.reduction.z})
+        .unroll(sum.reduction.y)
         .vectorize(lane)
         .unroll(vector)
         .unroll(channel)
         .unroll(y);
   }
   schedule_panel(stages, params, task);
+  if (params.prefetch != 0) stages.prefetch({in_one_run, result}, task, stages.sums.front().tile);
 }
 
 }  // namespace convgrad

@@ -76,7 +76,7 @@ void schedule_image_in_one_panel(const ImageStages &stages, const ImageScheduleP
       .reorder(lane, reduced, vector, stages.s, stages.r, stages.filter_tile)
       .vectorize(lane)
       .parallel(stages.filter_tile);
-  if (params.prefetch != 0) stages.prefetch(result, loops.task, sum);
+  if (params.prefetch != 0) stages.prefetch({result}, loops.task, sum);
 }
 
 }  // namespace convgrad
