@@ -12,7 +12,9 @@
 // to 1.7 times as long as vectors along the reduced channels.
 //
 // The taps of a row are unrolled inside of the loop over channels: of one tap at a time it is too short (32 rounds) to
-// pay for beginning and end (AVX2, 3x3: 60 GFLOP/s).
+// pay for beginning and end (AVX2, 3x3: 60 GFLOP/s). With AVX-512 four taps of 7x7 spill 6 vectors, which Zen 5 does
+// not mind (two at a time, or one, took 1.2 times as long), but llvm-mca thinks that Skylake-X would: 72% of its FMA
+// limit. So 7x7 is a row of Zen 5's there, and no default.
 //
 //   task     block_width vectors x block_height rows of each phase, of block_images images
 //    panel     all channels of out_backprop under the task, turned: columns innermost
