@@ -12,7 +12,7 @@
 namespace {
 
 const FmaLoop *loop_for(const std::string &target) {
-#if defined(DEMO_X86_64)
+#if defined(BENCHMARKS_X86_64)
   if (target == "x86_64_sse41") return &kFmaLoopSse41;
   if (target == "x86_64_avx2") return &kFmaLoopAvx2;
   if (target == "x86_64_avx512") return &kFmaLoopAvx512;
