@@ -69,6 +69,7 @@ def row_of(candidate):
 def variant(candidate):
     """What tells kernels of the same tile apart: all of their other numbers."""
     short = {"block_vectors": "bv", "block_width": "bw", "block_height": "bh", "block_images": "bi", "block_reduction": "br",
-             "block_channels": "bc", "block_tiles": "bt", "one_panel": "one", "along_reduction": "along", "along_width": "wide", "whole_rows": "rows"}
+             "block_channels": "bc", "block_tiles": "bt", "one_panel": "one", "along_reduction": "along", "along_width": "wide",
+             "whole_rows": "rows"}
     return "_".join(f"{short.get(name, name.replace('_', ''))}{value}" for name, value in candidate.params.items()
                     if not name.startswith("tile_") and name not in ONLY_ON_GPU)
