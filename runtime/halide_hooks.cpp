@@ -17,10 +17,23 @@ struct Loop {
   const CallContext *context;
   halide_task_t body;
   uint8_t *closure;
-  int min, size;
+  int min, size, tasks;
   std::atomic<int> next;   // counts from 0
   std::atomic<int> error;  // of any index that failed
 };
+
+// Takes the next indices, [*first, *last). Runs of them, and not one by one: a task fetches what the next index reads
+// to its own L2, and its memory's pages are its neighbours'. Two runs a task of what is left, so that they get shorter
+// and all tasks end together, whenever they began. (Two threads one by one: MobileNetV2's 16 <- 96 at 112 x 112 was as
+// slow as one thread.)
+bool take(Loop *loop, int *first, int *last) {
+  *first = loop->next.load(std::memory_order_relaxed);
+  do {
+    if (*first == loop->size) return false;
+    *last = *first + std::max((loop->size - *first) / (2 * loop->tasks), 1);
+  } while (!loop->next.compare_exchange_weak(*first, *last, std::memory_order_relaxed));
+  return true;
+}
 
 // One of the tasks that share a loop's indices, with a slot of scratch to itself.
 void run_task(void *arg, int64_t slot) {
@@ -29,11 +42,12 @@ void run_task(void *arg, int64_t slot) {
   // The caller waits meanwhile, so its own slot is free to be used above what it holds there.
   ScratchStack own(parent.workspace + static_cast<size_t>(slot) * parent.slot_bytes, parent.slot_bytes);
   CallContext context = {nullptr, slot == 0 ? parent.scratch : &own, nullptr, 0};
-  while (loop->error.load(std::memory_order_relaxed) == 0) {
-    const int index = loop->next.fetch_add(1, std::memory_order_relaxed);
-    if (index >= loop->size) return;
-    const int result = loop->body(&context, loop->min + index, loop->closure);
-    if (result != 0) loop->error.store(result, std::memory_order_relaxed);
+  for (int index, last; take(loop, &index, &last);) {
+    for (; index < last; ++index) {
+      if (loop->error.load(std::memory_order_relaxed) != 0) return;
+      const int result = loop->body(&context, loop->min + index, loop->closure);
+      if (result != 0) loop->error.store(result, std::memory_order_relaxed);
+    }
   }
 }
 
@@ -54,9 +68,7 @@ int halide_do_par_for(void *user_context, halide_task_t body, int min, int size,
   const convgrad::Parallel *parallel = context->parallel;
   const int tasks = parallel == nullptr ? 1 : std::min<int>(parallel->num_threads, size);
   if (tasks > 1) {
-    // Leaves room so that no task's last look at the counter overflows it.
-    if (size > INT32_MAX - tasks) return halide_error_code_internal_error;
-    Loop loop = {context, body, closure, min, size, {0}, {0}};
+    Loop loop = {context, body, closure, min, size, tasks, {0}, {0}};
     parallel->parallel_for(parallel->pool, run_task, &loop, tasks);
     return loop.error.load(std::memory_order_relaxed);
   }

@@ -1,6 +1,8 @@
 // The hooks that kernels call, as a kernel calls them.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstring>
 #include <set>
@@ -81,6 +83,26 @@ TEST_F(HalideHooks, EachIndexOnce) {
       EXPECT_EQ(call.scratch.used(), 0u);
     }
   }
+}
+
+struct Takers {
+  const void *of[90] = {};  // each index
+};
+
+int slow_body(void *user_context, int index, uint8_t *closure) {
+  (*reinterpret_cast<Takers **>(closure))->of[index] = static_cast<CallContext *>(user_context)->scratch;
+  usleep(200);
+  return 0;
+}
+
+// What a task prefetches is the next index's, and not another thread's. One by one four threads would change 89 times.
+TEST_F(HalideHooks, TasksTakeRunsOfIndices) {
+  Call call(4, thread_pool_parallel_for, pool);
+  Takers takers, *closure = &takers;
+  EXPECT_EQ(halide_do_par_for(&call.context, slow_body, 0, 90, reinterpret_cast<uint8_t *>(&closure)), 0);
+  int changes = 0;
+  for (int i = 1; i < 90; ++i) changes += takers.of[i] != takers.of[i - 1] ? 1 : 0;
+  EXPECT_LT(changes, 45);
 }
 
 TEST_F(HalideHooks, TasksGoAboveWhatTheirCallerHolds) {
