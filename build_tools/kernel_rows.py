@@ -209,7 +209,8 @@ class Kernel:
             return f"t{self.params['tile_rows']}{'k' if self.op == 'conv2d' else 'c'}{vectors}"
         if FAMILY_OF_OP[self.op] == "filter":
             in_channels, out_channels = self.by_tensor(self.params["tile_channels"], vectors)
-            return f"c{in_channels}k{out_channels}"
+            taps = self.params.get("tile_taps", 1)
+            return f"c{in_channels}k{out_channels}" + (f"s{taps}" if taps > 1 else "")
         channel = "k" if self.op == "conv2d" else "c"
         width = self.params["tile_width"] * (self.lanes if along_width else 1)
         return f"h{self.params['tile_height']}w{width}{channel}{vectors}"

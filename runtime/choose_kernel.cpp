@@ -196,11 +196,15 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
       return false;
     }
     // Padding beyond the filter is trimmed too, with the same exception.
-    constexpr int64_t kMostJoined = 1 << 30;  // a kernel's coordinates are int32, and it rounds up
-    if (kernel.joins_phases && axis.before + axis.in > kMostJoined) {
-      reason->append("counts the input's %s with the padding, at most %lld of them", i == HEIGHT ? "rows" : "columns",
-                     static_cast<long long>(kMostJoined));
-      return false;
+    if (kernel.joins_phases) {
+      // Its coordinates, rounded up, and these times a stride are int32.
+      const int64_t step = std::max<int64_t>(problem.view[INPUT].stride[image_dimension(i)], 2);
+      const int64_t most = std::numeric_limits<int32_t>::max() / step;
+      if (axis.before + axis.in > most) {
+        reason->append("counts the input's %s with the padding, at most %lld of them", i == HEIGHT ? "rows" : "columns",
+                       static_cast<long long>(most));
+        return false;
+      }
     }
     // The phases of a strided problem have parts of the filter.
     if (problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT && kernel.stride[i] == 0 && kernel.filter[i] > 1 &&

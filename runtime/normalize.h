@@ -38,7 +38,8 @@ bool trim_axis(const Axis &axis, TrimmedAxis *trimmed);
 // `trim`: drop what meets no input. Without it the filter keeps its size, as kernels for a fixed one want it.
 Normalized normalize(const Problem &problem, bool trim = true);
 
-// The most pixels along a side of a register tile: the schedules' parameters allow no more.
+// The most pixels along a side of a register tile: the schedules' parameters allow no more. (Vectors along the width
+// round up further, but no coordinate of theirs beyond an image is multiplied by a stride.)
 constexpr int64_t kMaxTile = 32;
 
 // Halide's coordinates and sizes in bytes are int32. False: `reason` names what is too large.

@@ -5,7 +5,7 @@ import sys
 
 import summary
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "demo"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "common"))
 from plot import OPS, draw_bars, name_bars, plt
 
 

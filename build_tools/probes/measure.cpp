@@ -2,8 +2,8 @@
 //
 // Checks and times kernels that are compiled one by one, for build_tools/tune. Reads
 //   problem OP  N H W C  R S CF K  SH SW  DH DW  SAME|VALID|TOP,BOTTOM,LEFT,RIGHT
-//   kernel LIBRARY NAME  FH FW SH SW  CHANNELS_LAST  MAX_REDUCTION  FILTER_TILE  BLOCK_IN BLOCK_OUT  INPUT_IN_PLACE
-//          SCRATCH  STRICT    (on one line)
+//   kernel LIBRARY NAME  STRICT  FH FW SH SW  CHANNELS_LAST  MAX_REDUCTION  FILTER_TILE  BLOCK_IN BLOCK_OUT
+//          INPUT_IN_PLACE  JOINS_PHASES  SCRATCH    (on one line)
 // and any number of further kernels: a shared library that holds the kernel's object, and what the runtime's table says
 // of it. Each kernel is first checked, at some elements, against plain sums in double; then they are timed in turns, so
 // much time for each in so many rounds. A kernel that hands out fewer tasks than the first one, counted up to 64, is

@@ -159,7 +159,7 @@ class Space:
                 add({**candidate.params, number.name: 1 - value})
             elif number.name in tiles:
                 side = max((name for name in tiles if name != number.name), key=candidate.params.get)
-                for changed in (value - 1, value + 1):
+                for changed in self.next_to(number, value):
                     # The largest that there is room for.
                     any(add({**candidate.params, number.name: changed, side: other})
                         for other in range(self.known[family][side][2], 0, -1) if changed > 0)
@@ -167,6 +167,12 @@ class Space:
                 for count in (value // step // 2, value // step * 2):
                     add({**candidate.params, number.name: max(count, 1) * step})
         return list(found.values())
+
+    def next_to(self, number, value):
+        if number.name != "tile_taps":
+            return value - 1, value + 1
+        taps = [taps for taps in range(1, self.filter[1] + 1) if self.filter[1] % taps == 0]
+        return [*[fewer for fewer in taps if fewer < value][-1:], *[more for more in taps if more > value][:1]]
 
     def canonical(self, family, params):
         """The kernel that stands for all that are hardly different: blocks no larger than the problem, and as even as so many
@@ -182,7 +188,10 @@ class Space:
             # One panel holds them all, so their number is not a choice.
             params["block_reduction"] = round_up(reduced, lanes) if params["one_panel"] else min(params["block_reduction"],
                                                                                                  round_up(reduced, lanes))
-            self.even(params, "block_vectors", -(-self.sizes[CHANNELS_OF_RESULT[self.op]] // vector), params["tile_vectors"])
+            if params["along_width"]:
+                params["block_vectors"] = params["tile_vectors"]
+            else:
+                self.even(params, "block_vectors", -(-self.sizes[CHANNELS_OF_RESULT[self.op]] // vector), params["tile_vectors"])
             height, width = self.sizes[f"{image}_height"], self.sizes[f"{image}_width"]
             if params["along_width"]:  # blocks are of every phase of the stride
                 height, width = -(-height // self.stride[0]), -(-width // self.stride[1] // lanes)

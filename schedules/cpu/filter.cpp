@@ -35,9 +35,9 @@
 // in place: stride 2, 3 -> 32 at 112 x 112 134 to 168 GFLOP/s, 1 -> 64 at 570 x 570 56 to 97; AVX-512, Zen 5, FMA peak
 // 258. With the 16 registers of AVX2 only the latter gains, 52 to 63.)
 //
-// Where output channels do not fill vectors and a filter has one tap, vectors run along the input's (along_input):
-// 144 -> 24 at 56 x 56 128 to 211 GFLOP/s, 64 -> 2 at 388 x 388 5.0 to 0.85 ms, which is as fast as memory (the same
-// machine). The result is written value by value then, 24 x 144 of them.
+// Where output channels do not fill vectors and a filter has one tap, vectors run along the input's (along_input), and
+// all of the above holds with the operands exchanged: 144 -> 24 at 56 x 56 128 to 211 GFLOP/s, 64 -> 2 at 388 x 388 5.0
+// to 0.85 ms, which is as fast as memory (the same machine). The result is written value by value then.
 //
 // Tried on the same machine, without gain: a panel transposed to run along the pixels (the transposing costs what the
 // loads save); prefetches for operands that are packed (256 -> 64 and 512 -> 128 nothing to 2%, others lost 1 to 5%,

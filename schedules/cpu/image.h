@@ -1,5 +1,6 @@
 // What the schedules of images on a CPU have in common (cpu/image.cpp), and those for few channels: reduced
-// (cpu/image_in_one_panel.cpp) or of the result (cpu/image_along_reduction.cpp).
+// (cpu/image_in_one_panel.cpp) or of the result (cpu/image_along_reduction.cpp). With few of the result and a stride,
+// cpu/image_along_width.cpp, whose stages are others, is faster.
 #ifndef CONVGRAD_SCHEDULES_CPU_IMAGE_H
 #define CONVGRAD_SCHEDULES_CPU_IMAGE_H
 

@@ -6,6 +6,7 @@ import random
 
 import kernel_rows
 import pytest
+from tuner.kernels import row_of
 from tuner.space import GRIDS, Candidate, Space, round_up
 
 FACTS = {"lanes": 8, "registers": 16, "l1_bytes": 32 * 1024, "l2_bytes": 512 * 1024}
@@ -116,6 +117,32 @@ def test_the_input_is_read_in_place_and_has_vectors_under_one_tap_only(filter_si
 def test_the_taps_of_a_tile_divide_the_filters_width(filter_size, values):
     space = space_of("conv2d_backprop_filter", (3, 5), 2, 9, filter_size)
     assert {candidate.params["tile_taps"] for candidate in space.enumerated(10**6)} == values
+
+
+def kernel_of(candidate):
+    target = kernel_rows.Target("x86_64_avx2", [kernel_rows.ROOT / "schedules"], "x86-64", "linux")
+    return kernel_rows.Kernel(candidate.op, row_of(candidate), target, "a candidate", kernel_rows.schedule_params())
+
+
+@pytest.mark.parametrize("op, channels", [("conv2d_backprop_filter", 2), ("conv2d_backprop_input", 3)])
+def test_candidates_have_names_of_their_own(op, channels):
+    """Kernels are kept by name: of two with the same one, the first would be timed for both."""
+    candidates = space_of(op, (3, 5), channels, 9, stride=(2, 2)).enumerated(10**6)
+    assert len({kernel_of(candidate).name for candidate in candidates}) == len(candidates) > 100
+
+
+@pytest.mark.parametrize("taps, others", [(1, {3}), (3, {1})])
+def test_a_neighbour_has_more_or_fewer_taps(taps, others):
+    space = space_of("conv2d_backprop_filter", (56, 56), 3, 32)
+    candidate = next(c for c in space.enumerated(10**6, GRIDS[-1])
+                     if c.params.get("tile_taps") == taps and c.params["tile_vectors"] == 1)
+    assert {near.params["tile_taps"] for near in space.neighbours(candidate)} - {taps} == others
+
+
+def test_a_task_with_vectors_of_the_input_has_channels_of_it():
+    params = {"tile_vectors": 2, "tile_channels": 3, "block_vectors": 4, "block_channels": 6, "along_input": 1}
+    kernel = kernel_of(Candidate("conv2d_backprop_filter", "direct", (1, 1), (1, 1), params))
+    assert kernel.block() == (32, 6) and "_c16k3_" in kernel.name
 
 
 def test_blocks_along_the_width_count_vectors_of_a_phase():

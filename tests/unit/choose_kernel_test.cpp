@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -327,16 +328,23 @@ TEST_F(ChooseKernel, SomeReadTheInputInPlace) {
 TEST_F(ChooseKernel, SomeCountTheInputsRowsWithThePadding) {
   Kernel joins = kernel_of("joins", &middle, 3, 2, true, true);
   joins.joins_phases = true;
-  const auto takes = [&](int64_t before) {
-    const Axis axis = axis_of(9, 3, 4, 2, 1, before), without = axis_of(9, 3, 4, 2, 1, 0);
+  const auto takes = [&](int64_t above, int64_t left, int64_t channels) {
+    const Axis rows = axis_of(9, 3, 4, 2, 1, above), columns = axis_of(9, 3, 4, 2, 1, left);
     reason.clear();
-    return accepts(joins, normalize(problem_of(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, 1, without, axis, 3, 8), false),
-                   &reason);
+    return accepts(
+        joins, normalize(problem_of(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, 1, rows, columns, channels, 8), false), &reason);
   };
-  EXPECT_TRUE(takes(2));
-  EXPECT_TRUE(takes((1 << 30) - 9));
-  EXPECT_FALSE(takes((1 << 30) - 8));
-  EXPECT_STREQ(reason.c_str(), "counts the input's columns with the padding, at most 1073741824 of them");
+  constexpr int64_t most = std::numeric_limits<int32_t>::max();
+  EXPECT_TRUE(takes(2, 2, 3));
+  EXPECT_TRUE(takes(0, most / 2 - 9, 1));
+  EXPECT_FALSE(takes(0, most / 2 - 8, 1));
+  EXPECT_STREQ(reason.c_str(), "counts the input's columns with the padding, at most 1073741823 of them");
+  // Times the step from one to the next: 5 elements from column to column, 9 columns of them from row to row.
+  EXPECT_TRUE(takes(0, most / 5 - 9, 5));
+  EXPECT_FALSE(takes(0, most / 5 - 8, 5));
+  EXPECT_TRUE(takes(most / 45 - 9, 0, 5));
+  EXPECT_FALSE(takes(most / 45 - 8, 0, 5));
+  EXPECT_STREQ(reason.c_str(), "counts the input's rows with the padding, at most 47721858 of them");
 }
 
 TEST_F(ChooseKernel, Dtypes) {
