@@ -139,7 +139,7 @@ def test_an_exhaustive_search_tries_everything_of_a_grid_once(run):
 
 
 def test_a_small_space_is_searched_wholly(run):
-    layer = {"name": "tiny", "input_hwc": [1, 1, 4], "filter_hwio": [1, 1, 4, 4], "output_hwc": [1, 1, 4], "padding": "SAME"}
+    layer = {"name": "tiny", "input_hwc": [1, 1, 1], "filter_hwio": [1, 1, 1, 1], "output_hwc": [1, 1, 1], "padding": "SAME"}
     (run.folder / "problems.json").write_text(json.dumps({"net": {"layers": [layer]}}))
     done = run.tune("--trials", "8", "--dry-run")
     assert done.returncode == 0 and re.search(r"tiny backprop_filter: \d+ candidates, all there are", done.stdout), done.stdout
