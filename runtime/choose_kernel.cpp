@@ -1,5 +1,6 @@
 #include "choose_kernel.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
