@@ -125,9 +125,8 @@ def report(path, objdump, mca, limits):
         # loop are FMAs above all.
         loops = [entry for entry in loops if 5 * entry[1] > 2 * len(entry[0])]
     if "in_place" in path.stem:
-        # (In names of defaults; a tuned hardware's rows are not looked at.)
         # One more copy of the tile's loop, for channels in no whole vectors. It loads lane by lane, and no row chooses the
-        # kernel for them.
+        # kernel for them. (So are defaults named; a tuned hardware's rows are not looked at.)
         loops = [entry for entry in loops if not any(re.match(r"v?insertps|ld1\s+\{.*\[\d", i) for i in entry[0])]
     most = max((fmas for _, fmas, _ in loops), default=0)
     if most == 0:

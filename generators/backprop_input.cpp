@@ -51,9 +51,7 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
 
   void schedule() {
     set_filter_layout(filter);
-    set_layout(out_backprop);
-    out_backprop.dim(1).set_min(0);
-    out_backprop.dim(2).set_min(0);
+    set_gradient_layout(out_backprop);
     ImageScheduleParams params;
 #define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) params.name = name;
 #include "schedules/schedule_params.inc"
@@ -80,7 +78,6 @@ class BackpropInput : public Conv2dGenerator<BackpropInput> {
   bool whole_filter() const { return one_panel != 0 && along_reduction == 0; }
   int phases_x() const { return direct() ? static_cast<int>(stride_width) : 1; }
   int phases_y() const { return direct() ? static_cast<int>(stride_height) : 1; }
-  static int taps_of_phase(int taps, int stride, int phase) { return (taps - phase + stride - 1) / stride; }
 
   void define(Phase &phase, int a, int b) {
     ImageStages &stages = phase.stages;

@@ -47,9 +47,7 @@ class BackpropInputAlongWidth : public Conv2dGenerator<BackpropInputAlongWidth> 
 
   void schedule() {
     set_filter_layout(filter);
-    set_layout(out_backprop);
-    out_backprop.dim(1).set_min(0);
-    out_backprop.dim(2).set_min(0);
+    set_gradient_layout(out_backprop);
     set_layout(in_backprop);
     stages.result = in_backprop;
     stages.channel = c, stages.reduced = k, stages.x = x, stages.y = y, stages.n = n, stages.e = e;
@@ -76,7 +74,6 @@ class BackpropInputAlongWidth : public Conv2dGenerator<BackpropInputAlongWidth> 
     Expr place_x, place_y;  // in its group
   };
 
-  static int taps_of_phase(int taps, int stride, int phase) { return (taps - phase + stride - 1) / stride; }
   // The coordinate, within the phase, of its first column from `begin` on.
   static Expr first_of_phase(const Expr &begin, int stride, int phase) { return (begin - phase + stride - 1) / stride; }
 

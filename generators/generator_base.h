@@ -86,6 +86,9 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     for (const std::string &buffer : buffers) this->template add_input<int32_t>(offset_of(buffer));
   }
 
+  // How many of a filter's taps along an axis meet the input's rows of a phase of the stride.
+  static int taps_of_phase(int taps, int stride, int phase) { return (taps - phase + stride - 1) / stride; }
+
   // A direct panel is the piece of the image under a block of outputs; under a filter of one tap it is just those
   // pixels that the stride picks.
   static bool one_tap(int taps) { return taps == 1; }
@@ -138,6 +141,14 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
       filter.dim(2).set_extent(static_cast<int>(filter_width));
       filter.dim(3).set_extent(static_cast<int>(filter_height));
     }
+  }
+
+  // Of out_backprop, whose padding is the input's affair.
+  template <typename Buffer>
+  void set_gradient_layout(Buffer &out_backprop) const {
+    set_layout(out_backprop);
+    out_backprop.dim(1).set_min(0);
+    out_backprop.dim(2).set_min(0);
   }
 
   // The tensor, and zero where one of these dimensions leaves it; the others are trusted to stay inside. (Images:

@@ -46,9 +46,7 @@ class WinogradBackpropFilter : public Conv2dGenerator<WinogradBackpropFilter> {
 
   void schedule() {
     set_layout(input);
-    set_layout(out_backprop);
-    out_backprop.dim(1).set_min(0);
-    out_backprop.dim(2).set_min(0);
+    set_gradient_layout(out_backprop);
     set_filter_layout(filter_backprop);
 
     stages.result = filter_backprop;

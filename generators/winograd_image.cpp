@@ -132,9 +132,7 @@ class WinogradBackpropInput : public WinogradImage<WinogradBackpropInput> {
 
   void schedule() {
     set_filter_layout(filter);
-    set_layout(out_backprop);
-    out_backprop.dim(1).set_min(0);
-    out_backprop.dim(2).set_min(0);
+    set_gradient_layout(out_backprop);
     set_layout(in_backprop);
     schedule_stages();
   }
