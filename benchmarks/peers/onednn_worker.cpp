@@ -57,7 +57,8 @@ struct Operand {
 
 class OnednnGradient final : public Gradient {
  public:
-  OnednnGradient(const std::string &choice, const Problem &problem, const dnnl::engine &engine)
+  OnednnGradient(const std::string &choice, const Problem &problem, const dnnl::engine &engine,
+                 const std::function<void()> &warm_up)
       : by_input_(problem.by_input), converts_(choice == "convert"), stream_(engine) {
     if (choice != "same" && choice != "convert" && choice != "best") throw std::runtime_error("no choice " + choice);
     const bool any = choice != "same";
@@ -72,6 +73,7 @@ class OnednnGradient final : public Gradient {
     fill(second_.callers, problem.out_backprop);
     fill(result_.callers, unwritten);
 
+    warm_up();
     const Stopwatch making;
     make_primitive(problem, engine, any);
     double first_ms = making.milliseconds();
@@ -188,8 +190,9 @@ class Onednn final : public Side {
             {"libraries", {library.dli_fname}}};
   }
 
-  std::unique_ptr<Gradient> prepare(const std::string &choice, Problem problem) override {
-    return std::make_unique<OnednnGradient>(choice, problem, engine_);
+  std::unique_ptr<Gradient> prepare(const std::string &choice, Problem problem,
+                                    const std::function<void()> &warm_up) override {
+    return std::make_unique<OnednnGradient>(choice, problem, engine_, warm_up);
   }
 
  private:

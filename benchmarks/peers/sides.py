@@ -67,13 +67,14 @@ class Sides:
         self.sides = []
         self.described = {}
         self._options = options
+        self._cores = cores
         self._warm_up_files = warm_up_files
         self._workers = {}
         owners = [*(OUR_OWNERS if options.hardware else ["convgrad"]), *options.peers]
         for threads in options.threads:
             for owner in owners:
                 if owner not in self.missing:
-                    self._start(owner, threads, cores[:threads])
+                    self._start(owner, threads)
         for owner in OUR_OWNERS:
             if owner in self.missing:
                 raise SystemExit(f"{owner} itself does not run: {self.missing[owner]}")
@@ -88,13 +89,24 @@ class Sides:
     def worker(self, owner, threads):
         return self._workers[owner, threads]
 
-    def warm_up(self, owner, threads, choice, layout):
-        """Has a process compute something else for a while, as it would in the midst of a network. (A first call after a
-        wait, while others filled the caches, took up to twice as long, whosever library it was.)"""
-        way = {"choice": choice, "format": layout}
-        worker = self.worker(owner, threads)
+    def another(self, owner, threads):
+        """One more process, for what happens once in each: the caller closes it."""
+        worker = Worker(
+            self._command(owner, threads), self._cores[:threads], self._environment(owner, threads)
+        )
+        try:
+            self.warm_up(worker, {"onednn": "same"}.get(owner, "default"), "NHWC")
+        except WorkerError:
+            worker.close()
+            raise
+        return worker
+
+    def warm_up(self, worker, choice, layout):
+        """Gives a process something else to compute before the first run of what is prepared next, as it would have in
+        the midst of a network. (A first call after a wait, while others filled the caches, took up to twice as long,
+        whosever library it was.)"""
+        way = {"choice": choice, "format": layout, "warm_up_seconds": 0}
         worker.ask("prepare", **WARM_UP, **way, **self._warm_up_files)
-        worker.ask("time", seconds=WARM_UP_SECONDS, **way)
 
     def forget(self):
         for worker in self._workers.values():
@@ -135,11 +147,9 @@ class Sides:
             environment["OCL_ICD_FILENAMES"] = str(opencl)
         return environment
 
-    def _start(self, owner, threads, cpus):
+    def _start(self, owner, threads):
         try:
-            worker = Worker(self._command(owner, threads), cpus, self._environment(owner, threads))
-            self._workers[owner, threads] = worker
-            self.warm_up(owner, threads, {"onednn": "same"}.get(owner, "default"), "NHWC")
+            worker = self._workers[owner, threads] = self.another(owner, threads)
             worker.ask("forget")
         except (WorkerError, OSError, KeyError) as error:
             self.missing[owner] = str(error)

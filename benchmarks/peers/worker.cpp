@@ -54,7 +54,9 @@ json answer(Side &side, Gradients &gradients, const json &request) {
   const std::string choice = request.at("choice"), format = request.at("format");
   std::unique_ptr<Gradient> &gradient = gradients[choice + " " + format];
   if (what == "prepare") {
-    gradient = side.prepare(choice, read_problem(request));
+    gradient = side.prepare(choice, read_problem(request), [&] {
+      if (gradient) time_runs(*gradient, request.at("warm_up_seconds"));
+    });
     return gradient->facts;
   }
   if (!gradient) throw std::runtime_error("nothing is prepared as " + choice + " " + format);
