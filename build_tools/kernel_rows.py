@@ -29,7 +29,7 @@ WHEN_KEYS = {
     f"{bound}_{size}"
     for bound in ("min", "max")
     for size in ("batch", "in_height", "in_width", "in_channels", "out_height", "out_width", "out_channels", "groups")
-} | {"multiple_in_channels", "multiple_out_channels"}
+} | {"multiple_batch", "multiple_in_channels", "multiple_out_channels"}
 ROW_KEYS = {"op", "dtype", "algorithm", "variant", "accepts", "params", "when", "comment", "provenance"}
 GPU_MAX_BLOCK = 32
 # user_context: threads and scratch are the call's own. no_bounds_query: nobody asks, and it halves the checks.
@@ -156,6 +156,8 @@ class Kernel:
         taps = self.params.get("tile_taps", 1)
         expect(taps == 1 or (on_cpu_direct and self.filter[1] % taps == 0), where,
                f"params.tile_taps is {taps}, expected a divisor of the filter's width, of direct kernels on a CPU")
+        expect(self.params.get("tile_images", 1) == 1 or on_cpu_direct, where,
+               f"params.tile_images is {self.params.get('tile_images')}, expected 1 but for direct kernels on a CPU")
         expect(not self.params.get("input_in_place") or self.filter == (1, 1), where,
                "params.input_in_place is for filters of 1x1, since larger ones may meet padding")
         expect(not self.params.get("along_input") or self.filter == (1, 1), where,
@@ -213,7 +215,8 @@ class Kernel:
             return f"c{in_channels}k{out_channels}" + (f"s{taps}" if taps > 1 else "")
         channel = "k" if self.op == "conv2d" else "c"
         width = self.params["tile_width"] * (self.lanes if along_width else 1)
-        return f"h{self.params['tile_height']}w{width}{channel}{vectors}"
+        images = self.params["tile_images"]
+        return (f"n{images}" if images > 1 else "") + f"h{self.params['tile_height']}w{width}{channel}{vectors}"
 
     def max_reduction(self):
         """The most channels that the kernel sums over; 0: any number."""

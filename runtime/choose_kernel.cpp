@@ -35,6 +35,7 @@ constexpr KeyRule kKeyRules[] = {
     {"max_out_channels", Rule::maximum},
     {"min_groups", Rule::minimum},
     {"max_groups", Rule::maximum},
+    {"multiple_batch", Rule::multiple},
     {"multiple_in_channels", Rule::multiple},
     {"multiple_out_channels", Rule::multiple},
 };
@@ -45,6 +46,7 @@ int64_t value_of(Key key, const Normalized &problem) {
       break;
     case Key::min_batch:
     case Key::max_batch:
+    case Key::multiple_batch:
       return problem.batch;
     case Key::min_in_height:
     case Key::max_in_height:

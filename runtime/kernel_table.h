@@ -52,11 +52,12 @@ enum class Key {
   max_out_channels,
   min_groups,
   max_groups,
+  multiple_batch,
   multiple_in_channels,
   multiple_out_channels,
 };
 
-constexpr int kMaxConditions = 18;
+constexpr int kMaxConditions = 19;
 
 struct Condition {
   Key key;

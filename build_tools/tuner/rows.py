@@ -10,9 +10,10 @@ COMMENT = "Written by build_tools/tune; a row's provenance says from what."
 SIZES = ("in_height", "in_width", "in_channels", "out_height", "out_width", "out_channels")
 
 
-def conditions(outcome, outcomes):
+def conditions(outcome, chosen, outcomes):
     """Problems that a tuned row is preferred for: these channels, and images of about this size (a 1x1 filter's are one
-    row of all pixels, whose number goes with the batch), but not those that are nearer to another searched problem."""
+    row of all pixels, whose number goes with the batch), but not those that are nearer to another searched problem. `chosen`:
+    the row's candidate."""
     sizes, candidate = outcome.problem.sizes, outcome.incumbent
     alike = [o.problem.sizes for o in outcomes if o.problem.op == outcome.problem.op and o.incumbent.filter == candidate.filter
              and o.incumbent.stride == candidate.stride
@@ -27,13 +28,14 @@ def conditions(outcome, outcomes):
                 least, most = (max(least, middle + 1), most) if other < size else (least, min(most, middle))
         when[f"min_{name}"], when[f"max_{name}"] = least, most
     when["max_groups"] = when["min_groups"] = sizes["groups"]
-    return when
+    images = chosen.params.get("tile_images", 1)
+    return {**when, "multiple_batch": images} if images > 1 else when  # another's last tile would be zeros in part
 
 
 def tuned_row(outcome, outcomes):
     duel, trials = outcome.duel, sorted(outcome.trials, key=lambda trial: trial.ratio)
     runner_up = next((t.candidate for t in trials if t.candidate != outcome.best.candidate), None)
-    return {**row_of(outcome.best.candidate), "when": conditions(outcome, outcomes), "provenance": {
+    return {**row_of(outcome.best.candidate), "when": conditions(outcome, outcome.best.candidate, outcomes), "provenance": {
         "problem": outcome.problem.line, "name": outcome.problem.name, "device": duel["hardware"], "date": duel["date"][:10],
         "versions": duel["versions"], "gflops": round(duel["gflops"], 1),
         "percent_of_peak": round(100 * duel["gflops"] / duel["peak_gflops"]) if duel["peak_gflops"] else None,

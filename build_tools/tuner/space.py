@@ -17,6 +17,7 @@ CHANNELS_OF_RESULT = {"conv2d": "out_channels", "conv2d_backprop_input": "in_cha
 REDUCED_CHANNELS = {"conv2d": "in_channels", "conv2d_backprop_input": "out_channels"}
 IMAGE_OF_RESULT = {"conv2d": "out", "conv2d_backprop_input": "in"}
 MOST_FEW_CHANNELS = 8  # of the result, for vectors along the reduced channels or the width
+WIDEST_SMALL_IMAGE = 32  # pixels: in wider ones a tile of one image's wastes little
 WINOGRAD_TILE = 4  # pixels, both ways
 ONLY_ON_GPU = {"target_blocks"}
 # A grid: what the problem's own sizes are divided by, again and again (None: every size), and of which part of the registers
@@ -77,6 +78,8 @@ class Space:
     def __init__(self, op, filter_size, stride, sizes, facts, strict):
         self.op, self.filter, self.stride, self.sizes, self.facts = op, tuple(filter_size), tuple(stride), sizes, facts
         self.known = kernel_rows.schedule_params()
+        small = self.sizes[f"{IMAGE_OF_RESULT.get(op, 'out')}_width"] <= WIDEST_SMALL_IMAGE
+        self.divided = {"tile_taps": self.filter[1], "tile_images": self.sizes["batch"] if small else 1}  # by their numbers
         limits = kernel_rows.schedule_expressions("LIMIT")
         self.limits = {family: [Limit.of(text, meaning) for text, meaning in rules + limits[family]]
                        for family, rules in kernel_rows.RULES.items()}
@@ -126,7 +129,7 @@ class Space:
         several_taps = self.filter != (1, 1)
         return (name in ONLY_ON_GPU or (name in ("along_reduction", "along_width") and not along) or
                 (name in ("input_in_place", "along_input") and several_taps) or
-                (name == "tile_taps" and self.filter[1] == 1))
+                (name in self.divided and self.divided[name] == 1))
 
     def suggestions(self, candidate):
         """What suggest() would have been told for this candidate: where a search starts."""
@@ -169,10 +172,16 @@ class Space:
         return list(found.values())
 
     def next_to(self, number, value):
-        if number.name != "tile_taps":
+        if number.name not in self.divided:
             return value - 1, value + 1
-        taps = [taps for taps in range(1, self.filter[1] + 1) if self.filter[1] % taps == 0]
-        return [*[fewer for fewer in taps if fewer < value][-1:], *[more for more in taps if more > value][:1]]
+        parts = self.divisors(number.name)
+        return [*[fewer for fewer in parts if fewer < value][-1:], *[more for more in parts if more > value][:1]]
+
+    def divisors(self, name):
+        return [part for part in range(1, self.divided[name] + 1) if self.divided[name] % part == 0]
+
+    def divisor(self, name, most):
+        return max(part for part in self.divisors(name) if part <= most)
 
     def canonical(self, family, params):
         """The kernel that stands for all that are hardly different: blocks no larger than the problem, and as even as so many
@@ -197,9 +206,11 @@ class Space:
                 height, width = -(-height // self.stride[0]), -(-width // self.stride[1] // lanes)
             self.even(params, "block_width", width, params["tile_width"])
             self.even(params, "block_height", height, params["tile_height"])
-            params["block_images"] = min(params["block_images"], self.sizes["batch"])
+            along_channels = params["along_reduction"] + params["along_width"] == 0
+            params["tile_images"] = self.divisor("tile_images", params["tile_images"]) if along_channels else 1
+            self.even(params, "block_images", self.sizes["batch"], params["tile_images"])
         elif family == "filter":
-            params["tile_taps"] = max(taps for taps in range(1, params["tile_taps"] + 1) if self.filter[1] % taps == 0)
+            params["tile_taps"] = self.divisor("tile_taps", params["tile_taps"])
             values, vectors = ("in_channels", "input_in_place"), ("out_channels", "in_place")
             if params["along_input"]:
                 values, vectors = vectors, values

@@ -4,7 +4,7 @@
 //   task     block_vectors of channels x block_width x block_height pixels of one image; its sums live in scratch
 //    panel     block_reduction channels of the image, zero-padded: the innermost loop then has no conditions
 //     filter     one register tile's channels of the filter: 2 x 8 lanes x 32 x 9 taps are 18 KB, which stay in L1
-//      tile        tile_vectors x tile_width x tile_height accumulators in registers
+//      tile        tile_vectors x tile_width x tile_height x tile_images accumulators in registers
 //
 // Panels are repacked for each task, which costs 2-10% of a task's time, and not kept for the whole tensor, whose
 // strided reads would thrash L1 and whose size would be known only at run time.
@@ -87,7 +87,7 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
   }
   Func tile = sum.update().rfactor(kept);
 
-  Var tile_channel("tile_channel"), tile_x("tile_x"), tile_y("tile_y");
+  Var tile_channel("tile_channel"), tile_x("tile_x"), tile_y("tile_y"), tile_n("tile_n");
   sum.compute_at(result, task)
       .store_in(MemoryType::Heap)
       .bound_storage(channel, block_channels + lanes)
@@ -95,7 +95,8 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
       .bound_storage(y, params.block_height)
       .bound_storage(n, params.block_images)
       .vectorize(channel, lanes, TailStrategy::RoundUp);
-  std::vector<Halide::VarOrRVar> loops = {lane, vector, inner_x, inner_y, tile_x, tile_y, n, tile_channel};
+  std::vector<Halide::VarOrRVar> loops = {lane,   vector, inner_x, inner_y,     inner_n,
+                                          tile_x, tile_y, tile_n,  tile_channel};
   if (stages.panel_of_one_tap) {
     loops.insert(loops.end(), {stages.reduction.y, stages.reduction.z});
   }
@@ -105,29 +106,34 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
       .split(vector, vector, lane, lanes)
       .split(x, tile_x, inner_x, params.tile_width, TailStrategy::RoundUp)
       .split(y, tile_y, inner_y, params.tile_height, TailStrategy::RoundUp)
+      .split(n, tile_n, inner_n, params.tile_images, TailStrategy::RoundUp)
       .reorder(loops)
       .partition(panel, Partition::Never)
       .partition(tile_channel, Partition::Never)
       .vectorize(lane)
       .unroll(vector)
       .unroll(inner_x)
-      .unroll(inner_y);
+      .unroll(inner_y)
+      .unroll(inner_n);
 
   tile.compute_at(sum, tile_x)
       .store_in(MemoryType::Stack)
       .bound_extent(channel, tile_channels)
       .bound_extent(x, params.tile_width)
       .bound_extent(y, params.tile_height)
+      .bound_extent(n, params.tile_images)
       .split(channel, vector, lane, lanes)
       .vectorize(lane)
       .unroll(vector)
       .unroll(x)
-      .unroll(y);
-  loops = {lane, vector, x, y, within};
+      .unroll(y)
+      .unroll(n);
+  loops = {lane, vector, x, y, n, within};
   if (!stages.panel_of_one_tap) {
     loops.insert(loops.end(), {stages.reduction.y, stages.reduction.z});
   }
-  tile.update().split(channel, vector, lane, lanes).reorder(loops).vectorize(lane).unroll(vector).unroll(x).unroll(y);
+  tile.update().split(channel, vector, lane, lanes).reorder(loops).vectorize(lane).unroll(vector).unroll(x).unroll(y).unroll(
+      n);
 
   image_panel.compute_at(sum, stages.panel_of_one_tap ? stages.reduction.y : panel)
       .store_in(MemoryType::Heap)
@@ -150,16 +156,18 @@ void tile_result(const ImageStages &stages, const ImageScheduleParams &params, c
                  std::vector<Halide::VarOrRVar> channels_of_tile) {
   const Var task = loops.task, tile_channel = loops.tile_channel, tile_x = loops.tile_x;
   Var block("block"), block_y("block_y"), block_n("block_n"), inner_x("inner_x"), tile_y("tile_y"), inner_y("inner_y"),
-      inner_n("inner_n");
+      tile_n("tile_n"), inner_n("inner_n");
   channels_of_tile.insert(channels_of_tile.end(),
-                          {inner_x, inner_y, tile_x, tile_y, inner_n, tile_channel, block, task, block_y, block_n});
+                          {inner_x, inner_y, inner_n, tile_x, tile_y, tile_n, tile_channel, block, task, block_y,
+                           block_n});
   Func(stages.result)
       .split(tile_channel, block, tile_channel, block_tiles, TailStrategy::GuardWithIf)
       .split(stages.x, tile_x, inner_x, params.tile_width, TailStrategy::GuardWithIf)
       .split(tile_x, task, tile_x, params.block_width / params.tile_width, TailStrategy::GuardWithIf)
       .split(stages.y, tile_y, inner_y, params.tile_height, TailStrategy::GuardWithIf)
       .split(tile_y, block_y, tile_y, params.block_height / params.tile_height, TailStrategy::GuardWithIf)
-      .split(stages.n, block_n, inner_n, params.block_images, TailStrategy::GuardWithIf)
+      .split(stages.n, tile_n, inner_n, params.tile_images, TailStrategy::GuardWithIf)
+      .split(tile_n, block_n, tile_n, params.block_images / params.tile_images, TailStrategy::GuardWithIf)
       .reorder(channels_of_tile)
       .fuse(block, task, task)
       .fuse(task, block_y, task)
@@ -167,10 +175,11 @@ void tile_result(const ImageStages &stages, const ImageScheduleParams &params, c
       .partition(task, Partition::Never)
       .partition(tile_x, Partition::Never)
       .partition(tile_y, Partition::Never)
-      .partition(inner_n, Partition::Never)
+      .partition(tile_n, Partition::Never)
       .parallel(task)
       .unroll(inner_x)
-      .unroll(inner_y);
+      .unroll(inner_y)
+      .unroll(inner_n);
 }
 
 void schedule_zeros_on_cpu(Func result, int lanes) {

@@ -15,7 +15,7 @@
 //   filter   all of it, a register tile's channels after the other's
 //   task     block_vectors of channels x block_width x block_height pixels of block_images images
 //    panel     all channels of the image under the task, zero-padded
-//      tile        tile_vectors x tile_width x tile_height accumulators in registers
+//      tile        tile_vectors x tile_width x tile_height x tile_images accumulators in registers
 #include "schedules/cpu/image.h"
 
 namespace convgrad {
@@ -45,18 +45,21 @@ void schedule_image_in_one_panel(const ImageStages &stages, const ImageScheduleP
       .bound_extent(stages.filter_tile, 1)
       .bound_extent(x, params.tile_width)
       .bound_extent(y, params.tile_height)
+      .bound_extent(n, params.tile_images)
       .split(channel, vector, lane, lanes)
       .vectorize(lane)
       .unroll(vector)
       .unroll(x)
-      .unroll(y);
+      .unroll(y)
+      .unroll(n);
   sum.update()
       .split(channel, vector, lane, lanes)
-      .reorder({lane, vector, x, y, stages.reduction.x, stages.reduction.y, stages.reduction.z})
+      .reorder({lane, vector, x, y, n, stages.reduction.x, stages.reduction.y, stages.reduction.z})
       .vectorize(lane)
       .unroll(vector)
       .unroll(x)
-      .unroll(y);
+      .unroll(y)
+      .unroll(n);
 
   image_panel.compute_at(result, loops.task)
       .store_in(MemoryType::Heap)

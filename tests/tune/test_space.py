@@ -119,6 +119,17 @@ def test_the_taps_of_a_tile_divide_the_filters_width(filter_size, values):
     assert {candidate.params["tile_taps"] for candidate in space.enumerated(10**6)} == values
 
 
+@pytest.mark.parametrize("batch, width, values", [(1, 3, {1}), (2, 3, {1, 2}), (4, 3, {1, 2, 4}), (4, 33, {1})])
+def test_the_images_of_a_tile_divide_the_batch_of_small_images(batch, width, values):
+    space = space_of("conv2d_backprop_input", (2, width), 3, 9, batch=batch)
+    candidates = space.enumerated(10**6, GRIDS[3])
+    direct = [candidate.params for candidate in candidates if candidate.algorithm == "direct"]
+    assert {params["tile_images"] for params in direct} == values
+    assert {params["block_images"] % params["tile_images"] for params in direct} == {0}
+    along = [params for params in direct if params["along_reduction"] or params["along_width"]]
+    assert along and {params["tile_images"] for params in along} == {1}
+
+
 def kernel_of(candidate):
     target = kernel_rows.Target("x86_64_avx2", [kernel_rows.ROOT / "schedules"], "x86-64", "linux")
     return kernel_rows.Kernel(candidate.op, row_of(candidate), target, "a candidate", kernel_rows.schedule_params())
@@ -127,7 +138,7 @@ def kernel_of(candidate):
 @pytest.mark.parametrize("op, channels", [("conv2d_backprop_filter", 2), ("conv2d_backprop_input", 3)])
 def test_candidates_have_names_of_their_own(op, channels):
     """Kernels are kept by name: of two with the same one, the first would be timed for both."""
-    candidates = space_of(op, (3, 5), channels, 9, stride=(2, 2)).enumerated(10**6)
+    candidates = space_of(op, (3, 5), channels, 9, stride=(2, 2), batch=2).enumerated(10**6)
     assert len({kernel_of(candidate).name for candidate in candidates}) == len(candidates) > 100
 
 
@@ -164,6 +175,13 @@ def test_a_row_whose_tile_has_a_part_of_the_taps_is_refused():
     row = {"dtype": "f32", "algorithm": "direct", "params": {"tile_taps": 2}, "accepts": {"filter": "2x3", "stride": "1x1"}}
     with pytest.raises(kernel_rows.RowError, match="params.tile_taps is 2, expected a divisor of the filter's width"):
         kernel_rows.Kernel("conv2d_backprop_filter", row, target, "here", kernel_rows.schedule_params())
+
+
+def test_a_row_of_any_filter_whose_tile_has_several_images_is_refused():
+    target = kernel_rows.Target("x86_64_avx2", [kernel_rows.ROOT / "schedules"], "x86-64", "linux")
+    row = {"dtype": "f32", "algorithm": "generic", "params": {"tile_images": 2, "block_images": 2}}
+    with pytest.raises(kernel_rows.RowError, match="params.tile_images is 2, expected 1 but for direct kernels on a CPU"):
+        kernel_rows.Kernel("conv2d", row, target, "here", kernel_rows.schedule_params())
 
 
 @pytest.mark.parametrize("switch", ["input_in_place", "along_input"])

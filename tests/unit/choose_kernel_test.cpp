@@ -190,6 +190,20 @@ TEST_F(ChooseKernel, MultiplesOfChannels) {
   EXPECT_EQ(name(16, 36), "");
 }
 
+TEST_F(ChooseKernel, MultiplesOfTheBatch) {
+  const Row row_of_4[] = {{7, "any", {{Key::multiple_batch, 4}}}, {8, "any", {}}};
+  const KernelTable with_multiples = {CONVGRAD_OP_CONV2D, kernels, 10, row_of_4, 2};
+  const auto name = [&](int64_t batch) -> std::string {
+    const Axis axis = axis_of(9, 3, 7, 1, 1, 0);
+    const Normalized problem = normalize(problem_of(CONVGRAD_OP_CONV2D, batch, axis, axis, 7, 24));
+    return choose_kernel(problem, with_multiples, machine_of(middle_features), {}, nullptr, &reason)->name;
+  };
+  EXPECT_EQ(name(4), "middle_generic");
+  EXPECT_EQ(name(12), "middle_generic");
+  EXPECT_EQ(name(1), "narrow_generic");
+  EXPECT_EQ(name(6), "narrow_generic");
+}
+
 TEST_F(ChooseKernel, RowsOfAHardware) {
   EXPECT_EQ(choose(conv(56, 3, 1, 64), machine_of(middle_features, "zen3")), "middle_tuned");
   EXPECT_EQ(choose(conv(56, 3, 1, 64), machine_of(middle_features, "zen4")), "middle_3x3");
