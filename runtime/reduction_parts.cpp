@@ -16,6 +16,8 @@ constexpr int64_t kLeastPixels = 512;
 constexpr int64_t kOperandsPerPartial = 4;
 // Rows of a part: whole Winograd tiles, and whole panels of the usual schedules; columns where the image is one row.
 constexpr int64_t kRows = 4, kColumns = 64;
+// No more threads than parts add them up, and each should find some runs, so that all end together.
+constexpr int64_t kRunsOfPart = 4;
 
 int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
 
@@ -78,7 +80,8 @@ void compute_parts(void *arg, int64_t slot) {
   }
 }
 
-// Adds the partial results to one vector of output channels after the other.
+// Adds the partial results to one vector of output channels after the other, runs of which the threads take: one by one
+// they would wait for each other's counter.
 void add_parts(void *arg, int64_t) {
   Work &work = *static_cast<Work *>(arg);
   const View &filter = work.problem.view[FILTER];
@@ -86,14 +89,17 @@ void add_parts(void *arg, int64_t) {
   const size_t bytes = partial_bytes(work.problem);
   float *const result = reinterpret_cast<float *>(work.first[FILTER].memory) + filter.offset;
   const int64_t channels = filter.size[0], vectors = filter.size[1] * filter.size[2] * filter.size[3];
-  for (int64_t at; (at = work.next.fetch_add(1, std::memory_order_relaxed)) < vectors;) {
-    const int64_t c = at % filter.size[1], s = at / filter.size[1] % filter.size[2];
-    const int64_t r = at / filter.size[1] / filter.size[2];
-    float *to = result + c * filter.stride[1] + s * filter.stride[2] + r * filter.stride[3];
-    for (int64_t part = 1; part < work.parts.count; ++part) {
-      const float *from = reinterpret_cast<const float *>(work.partials + static_cast<size_t>(part - 1) * bytes) +
-                          at * partial.stride[1];
-      for (int64_t k = 0; k < channels; ++k) to[k] += from[k];
+  const int64_t run = std::max<int64_t>(vectors / (kRunsOfPart * work.parts.count), 1);
+  for (int64_t first; (first = work.next.fetch_add(run, std::memory_order_relaxed)) < vectors;) {
+    for (int64_t at = first; at < std::min(first + run, vectors); ++at) {
+      const int64_t c = at % filter.size[1], s = at / filter.size[1] % filter.size[2];
+      const int64_t r = at / filter.size[1] / filter.size[2];
+      float *to = result + c * filter.stride[1] + s * filter.stride[2] + r * filter.stride[3];
+      for (int64_t part = 1; part < work.parts.count; ++part) {
+        const float *from = reinterpret_cast<const float *>(work.partials + static_cast<size_t>(part - 1) * bytes) +
+                            at * partial.stride[1];
+        for (int64_t k = 0; k < channels; ++k) to[k] += from[k];
+      }
     }
   }
 }
