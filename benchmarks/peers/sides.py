@@ -93,9 +93,7 @@ class Sides:
 
     def another(self, owner, threads):
         """One more process, for what happens once in each: the caller closes it."""
-        worker = Worker(
-            self._command(owner, threads), self._cores[:threads], self._environment(owner, threads)
-        )
+        worker = Worker(self._command(owner, threads), self._cores[:threads], self._environment(owner, threads))
         try:
             self.warm_up(worker, {"onednn": "same"}.get(owner, "default"), "NHWC")
         except WorkerError:

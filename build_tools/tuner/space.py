@@ -79,7 +79,8 @@ class Space:
         self.op, self.filter, self.stride, self.sizes, self.facts = op, tuple(filter_size), tuple(stride), sizes, facts
         self.known = kernel_rows.schedule_params()
         small = self.sizes[f"{IMAGE_OF_RESULT.get(op, 'out')}_width"] <= WIDEST_SMALL_IMAGE
-        self.divided = {"tile_taps": self.filter[1], "tile_images": self.sizes["batch"] if small else 1}  # by their numbers
+        # What a number divides.
+        self.divided = {"tile_taps": self.filter[1], "tile_images": self.sizes["batch"] if small else 1}
         limits = kernel_rows.schedule_expressions("LIMIT")
         self.limits = {family: [Limit.of(text, meaning) for text, meaning in rules + limits[family]]
                        for family, rules in kernel_rows.RULES.items()}
@@ -206,8 +207,8 @@ class Space:
                 height, width = -(-height // self.stride[0]), -(-width // self.stride[1] // lanes)
             self.even(params, "block_width", width, params["tile_width"])
             self.even(params, "block_height", height, params["tile_height"])
-            along_channels = params["along_reduction"] + params["along_width"] == 0
-            params["tile_images"] = self.divisor("tile_images", params["tile_images"]) if along_channels else 1
+            along_result = not params["along_reduction"] and not params["along_width"]
+            params["tile_images"] = self.divisor("tile_images", params["tile_images"]) if along_result else 1
             self.even(params, "block_images", self.sizes["batch"], params["tile_images"])
         elif family == "filter":
             params["tile_taps"] = self.divisor("tile_taps", params["tile_taps"])

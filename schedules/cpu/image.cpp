@@ -132,8 +132,14 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
   if (!stages.panel_of_one_tap) {
     loops.insert(loops.end(), {stages.reduction.y, stages.reduction.z});
   }
-  tile.update().split(channel, vector, lane, lanes).reorder(loops).vectorize(lane).unroll(vector).unroll(x).unroll(y).unroll(
-      n);
+  tile.update()
+      .split(channel, vector, lane, lanes)
+      .reorder(loops)
+      .vectorize(lane)
+      .unroll(vector)
+      .unroll(x)
+      .unroll(y)
+      .unroll(n);
 
   image_panel.compute_at(sum, stages.panel_of_one_tap ? stages.reduction.y : panel)
       .store_in(MemoryType::Heap)
@@ -157,9 +163,8 @@ void tile_result(const ImageStages &stages, const ImageScheduleParams &params, c
   const Var task = loops.task, tile_channel = loops.tile_channel, tile_x = loops.tile_x;
   Var block("block"), block_y("block_y"), block_n("block_n"), inner_x("inner_x"), tile_y("tile_y"), inner_y("inner_y"),
       tile_n("tile_n"), inner_n("inner_n");
-  channels_of_tile.insert(channels_of_tile.end(),
-                          {inner_x, inner_y, inner_n, tile_x, tile_y, tile_n, tile_channel, block, task, block_y,
-                           block_n});
+  channels_of_tile.insert(channels_of_tile.end(), {inner_x, inner_y, inner_n, tile_x, tile_y, tile_n, tile_channel,
+                                                   block, task, block_y, block_n});
   Func(stages.result)
       .split(tile_channel, block, tile_channel, block_tiles, TailStrategy::GuardWithIf)
       .split(stages.x, tile_x, inner_x, params.tile_width, TailStrategy::GuardWithIf)
