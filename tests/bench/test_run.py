@@ -5,9 +5,12 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
+import numpy as np
 import pytest
 from run_bench import HERE, command, run
+from workers import Worker
 
 CORES = len(os.sched_getaffinity(0))
 THREADS = "1,2" if CORES > 1 else "1"
@@ -51,6 +54,26 @@ def test_convgrad_alone(tmp_path):
         timeout=300,
     )
     assert again.returncode == 0 and "whole network" in again.stdout, again.stderr
+
+
+def test_a_first_run_comes_right_after_other_work(tmp_path):
+    """What was prepared before runs for as long as was asked for: before the first run, and before each of three later
+    ones, which it is compared with."""
+    operands = {"first": str(tmp_path / "first"), "out_backprop": str(tmp_path / "out_backprop")}
+    for path in operands.values():
+        np.ones(6 * 6 * 4, np.float32).tofile(path)
+    pixels = [1, 6, 6, 4]
+    request = {"op": "backprop_filter", "choice": "default", "format": "NHWC", "input": pixels, "filter": [1, 1, 4, 4],
+               "output": pixels, "strides": [1, 1], "dilations": [1, 1], "pads": [0, 0, 0, 0], **operands}
+    program = pathlib.Path(os.environ["CONVGRAD_BENCH_PROGRAMS"]) / "convgrad_worker"
+    worker = Worker([program, "--threads", 1], os.sched_getaffinity(0), {})
+    try:
+        worker.ask("prepare", **request, warm_up_seconds=0.25)
+        start = time.monotonic()
+        worker.ask("prepare", **request, warm_up_seconds=0.25)
+        assert time.monotonic() - start >= 4 * 0.25
+    finally:
+        worker.close()
 
 
 def test_tuned_rows_beside_the_defaults(tmp_path):
