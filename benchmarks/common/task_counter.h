@@ -8,6 +8,16 @@
 #include <chrono>
 #include <cstdint>
 
+// Whether 2, 4 or 8 threads share so many tasks about as evenly as `others`: what the busiest has of the whole is at
+// most a tenth more. (3 tasks are more than 2, but two threads take 4/3 of the time for them.)
+inline bool as_even(int64_t tasks, int64_t others) {
+  for (const int64_t threads : {2, 4, 8}) {
+    const int64_t busiest = (tasks + threads - 1) / threads, busiest_of_others = (others + threads - 1) / threads;
+    if (10 * busiest * others > 11 * busiest_of_others * tasks) return false;
+  }
+  return true;
+}
+
 // Runs the tasks of a context's calls one after the other and tells how many a call hands out at once, up to 64: of
 // loops of different numbers (another packs the filter, for example) those that take most of its time. To be kept as
 // long as the context.

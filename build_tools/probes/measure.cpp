@@ -6,8 +6,9 @@
 //          INPUT_IN_PLACE  JOINS_PHASES  SCRATCH    (on one line)
 // and any number of further kernels: a shared library that holds the kernel's object, and what the runtime's table says
 // of it. Each kernel is first checked, at some elements, against plain sums in double; then they are timed in turns, so
-// much time for each in so many rounds. A kernel that hands out fewer tasks than the first one, counted up to 64, is
-// refused: what it gains on one core it would lose on more. Prints one line of JSON:
+// much time for each in so many rounds. A kernel that hands out fewer tasks than the first one, counted up to 64, or
+// such as threads share less evenly, is refused: what it gains on one core it would lose on more. Prints one line of
+// JSON:
 //   {"flops", "peak_gflops", "normalized": sizes as rows compare them, "kernels": [...]}
 // with {"name", "error": of the largest value, "tasks", "seconds": one a run} for each kernel, or
 // {"name", "refused": why}, or {"name", "wrong": the error}.
@@ -219,9 +220,11 @@ int main(int count, char **arguments) {
     }
     candidates[i].error = error / std::max(largest, 1e-30);
     count_tasks(i);
-    if (candidates[i].refused.empty() && candidates[i].tasks < candidates[0].tasks) {
-      candidates[i].refused = "it has " + std::to_string(candidates[i].tasks) + " task(s), the first kernel " +
-                              std::to_string(candidates[0].tasks);
+    const int64_t tasks = candidates[i].tasks, tasks_of_first = candidates[0].tasks;
+    if (candidates[i].refused.empty() && (tasks < tasks_of_first || !as_even(tasks, tasks_of_first))) {
+      candidates[i].refused = "it has " + std::to_string(tasks) + " task(s), the first kernel " +
+                              std::to_string(tasks_of_first) +
+                              (tasks < tasks_of_first ? "" : ", which threads share more evenly");
     }
   }
   for (int round = 0; round < rounds; ++round) {

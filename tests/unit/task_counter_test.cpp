@@ -45,4 +45,19 @@ TEST(TaskCounter, KnowsWhatIsNotParallel) {
   EXPECT_EQ(tasks_of({{1, 5}}), 1);
 }
 
+TEST(AsEven, NoThreadHasMoreOfTheWhole) {
+  EXPECT_FALSE(as_even(1, 2));
+  EXPECT_FALSE(as_even(3, 2));  // two of three
+  EXPECT_FALSE(as_even(5, 4));
+  EXPECT_FALSE(as_even(9, 8));
+  EXPECT_FALSE(as_even(7, 6));
+  EXPECT_TRUE(as_even(2, 1));
+  EXPECT_TRUE(as_even(3, 3));
+  EXPECT_TRUE(as_even(4, 2));
+  EXPECT_TRUE(as_even(6, 5));
+  EXPECT_FALSE(as_even(25, 24));  // eight threads: four rounds, and not three
+  EXPECT_TRUE(as_even(26, 25));
+  EXPECT_TRUE(as_even(64, 64));
+}
+
 }  // namespace
