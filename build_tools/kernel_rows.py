@@ -156,8 +156,9 @@ class Kernel:
         taps = self.params.get("tile_taps", 1)
         expect(taps == 1 or (on_cpu_direct and self.filter[1] % taps == 0), where,
                f"params.tile_taps is {taps}, expected a divisor of the filter's width, of direct kernels on a CPU")
-        expect(self.params.get("tile_images", 1) == 1 or on_cpu_direct, where,
-               f"params.tile_images is {self.params.get('tile_images')}, expected 1 but for direct kernels on a CPU")
+        images = self.params.get("tile_images", 1)
+        expect(images == 1 or on_cpu_direct, where,
+               f"params.tile_images is {images}, expected 1 but for direct kernels on a CPU")
         expect(not self.params.get("input_in_place") or self.filter == (1, 1), where,
                "params.input_in_place is for filters of 1x1, since larger ones may meet padding")
         expect(not self.params.get("along_input") or self.filter == (1, 1), where,

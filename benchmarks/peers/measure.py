@@ -5,7 +5,6 @@ import statistics
 import time
 
 import numpy as np
-from sides import WARM_UP_SECONDS
 from workers import WorkerError
 
 FIRST_CALLS = 3  # of convgrad's, each in a process of its own; their median counts
@@ -70,11 +69,10 @@ class Gradient:
     def prepare(self, side, threads):
         """The side's facts and verdict; its result is compared with the first one that was right."""
         worker = self._sides.worker(side.owner, threads)
-        request = {"op": self._op, "choice": side.choice, "format": side.format}
         path = self._folder / "result"
         try:
             facts = self._prepare_in(worker, side)
-            worker.ask("result", path=str(path), **request)
+            worker.ask("result", path=str(path), op=self._op, **_way(side))
             if side.key == "convgrad":
                 facts["first_ms"] = statistics.median([facts["first_ms"], *self._other_first_calls(side, threads)])
         except WorkerError as error:
@@ -90,19 +88,11 @@ class Gradient:
 
     def time(self, side, threads, seconds):
         worker = self._sides.worker(side.owner, threads)
-        return worker.ask("time", op=self._op, choice=side.choice, format=side.format, seconds=seconds)["runs"]
+        return worker.ask("time", op=self._op, **_way(side), seconds=seconds)["runs"]
 
     def _prepare_in(self, worker, side):
-        self._sides.warm_up(worker, side.choice, side.format)
-        return worker.ask(
-            "prepare",
-            op=self._op,
-            choice=side.choice,
-            format=side.format,
-            **self._geometry,
-            **self._files(side.format),
-            warm_up_seconds=WARM_UP_SECONDS,
-        )
+        problem = {"op": self._op, **self._geometry, **self._files(side.format)}
+        return self._sides.prepare(worker, _way(side), **problem)
 
     def _other_first_calls(self, side, threads):
         """Milliseconds in other processes: there is one first call in each, and a neighbour may disturb any."""
@@ -138,6 +128,10 @@ class Gradient:
         if self._op == "backprop_input" and layout == "NCHW":
             return values.reshape(shape[0], shape[3], shape[1], shape[2]).transpose(0, 2, 3, 1)
         return values.reshape(shape)
+
+
+def _way(side):
+    return {"choice": side.choice, "format": side.format}
 
 
 def measure(sides, gradient, threads_list, seconds, rounds):

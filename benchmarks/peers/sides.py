@@ -93,20 +93,17 @@ class Sides:
 
     def another(self, owner, threads):
         """One more process, for what happens once in each: the caller closes it."""
-        worker = Worker(self._command(owner, threads), self._cores[:threads], self._environment(owner, threads))
-        try:
-            self.warm_up(worker, {"onednn": "same"}.get(owner, "default"), "NHWC")
-        except WorkerError:
-            worker.close()
-            raise
-        return worker
+        return Worker(self._command(owner, threads), self._cores[:threads], self._environment(owner, threads))
 
-    def warm_up(self, worker, choice, layout):
-        """Gives a process something else to compute before the first run of what is prepared next, as it would have in
-        the midst of a network. (A first call after a wait, while others filled the caches, took up to twice as long,
-        whosever library it was.)"""
-        way = {"choice": choice, "format": layout, "warm_up_seconds": 0}
-        worker.ask("prepare", **WARM_UP, **way, **self._warm_up_files)
+    def prepare(self, worker, way, **problem):
+        """What a process answers that prepares a problem in a way (choice and format). Right before the first run it
+        computes something else, as it would in the midst of a network. (A first call after a wait, while others filled
+        the caches, took up to twice as long, whosever library it was.)"""
+        self._prepare_warm_up(worker, **way)
+        return worker.ask("prepare", **way, **problem, warm_up_seconds=WARM_UP_SECONDS)
+
+    def _prepare_warm_up(self, worker, **way):
+        worker.ask("prepare", **way, **WARM_UP, **self._warm_up_files, warm_up_seconds=0)
 
     def forget(self):
         for worker in self._workers.values():
@@ -150,6 +147,7 @@ class Sides:
     def _start(self, owner, threads):
         try:
             worker = self._workers[owner, threads] = self.another(owner, threads)
+            self._prepare_warm_up(worker, choice={"onednn": "same"}.get(owner, "default"), format="NHWC")
             worker.ask("forget")
         except (WorkerError, OSError, KeyError) as error:
             self.missing[owner] = str(error)

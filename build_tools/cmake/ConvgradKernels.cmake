@@ -34,17 +34,16 @@ function(convgrad_add_tables name)
     get_property(known GLOBAL PROPERTY CONVGRAD_KNOWN_KERNELS)
     if(NOT kernel IN_LIST known)
       set_property(GLOBAL APPEND PROPERTY CONVGRAD_KNOWN_KERNELS ${kernel})
-      # What Halide tells of a kernel's arguments, which nobody asks, and a compiler's name: 6% of a library. (On a GPU
-      # the section also leads to the device's code.)
+      set(launches)  # a GPU kernel's, for check_ptx; one that is promised but not written makes Ninja start over each time
       set(strip)
-      if(NOT ${kernel}_HALIDE_TARGET MATCHES "cuda|opencl")
+      if(${kernel}_HALIDE_TARGET MATCHES "cuda|opencl")
+        set(launches BYPRODUCTS ${CONVGRAD_KERNEL_DIR}/${kernel}.launches)
+      else()
+        # What Halide tells of a kernel's arguments, which nobody asks, and a compiler's name: 6% of a library. (On a GPU
+        # the section also leads to the device's code.)
         set(strip COMMAND ${CMAKE_OBJCOPY} --strip-unneeded -R .comment -R .data.rel.ro -R .rela.data.rel.ro
                           -R .text.convgrad_kernel_${kernel}_metadata -R .rela.text.convgrad_kernel_${kernel}_metadata
                           ${object})
-      endif()
-      set(launches)  # a GPU kernel's, for check_ptx; one that is promised but not written makes Ninja start over each time
-      if(${kernel}_HALIDE_TARGET MATCHES "cuda|opencl")
-        set(launches BYPRODUCTS ${CONVGRAD_KERNEL_DIR}/${kernel}.launches)
       endif()
       add_custom_command(
         OUTPUT ${object} ${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
