@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "call_context.h"
+#include "take_run.h"
 
 namespace {
 
@@ -22,19 +23,6 @@ struct Loop {
   std::atomic<int> error;  // of any index that failed
 };
 
-// Takes the next indices, [*first, *last). Runs of them, and not one by one: a task fetches what the next index reads
-// to its own L2, and its memory's pages are its neighbours'. Two runs a task of what is left, so that they get shorter
-// and all tasks end together, whenever they began. (Two threads one by one: MobileNetV2's 16 <- 96 at 112 x 112 was as
-// slow as one thread.)
-bool take(Loop *loop, int *first, int *last) {
-  *first = loop->next.load(std::memory_order_relaxed);
-  do {
-    if (*first == loop->size) return false;
-    *last = *first + std::max((loop->size - *first) / (2 * loop->tasks), 1);
-  } while (!loop->next.compare_exchange_weak(*first, *last, std::memory_order_relaxed));
-  return true;
-}
-
 // One of the tasks that share a loop's indices, with a slot of scratch to itself.
 void run_task(void *arg, int64_t slot) {
   Loop *loop = static_cast<Loop *>(arg);
@@ -42,7 +30,7 @@ void run_task(void *arg, int64_t slot) {
   // The caller waits meanwhile, so its own slot is free to be used above what it holds there.
   ScratchStack own(parent.workspace + static_cast<size_t>(slot) * parent.slot_bytes, parent.slot_bytes);
   CallContext context = {nullptr, slot == 0 ? parent.scratch : &own, nullptr, 0};
-  for (int index, last; take(loop, &index, &last);) {
+  for (int index, last; convgrad::take_run(&loop->next, loop->size, loop->tasks, &index, &last);) {
     for (; index < last; ++index) {
       if (loop->error.load(std::memory_order_relaxed) != 0) return;
       const int result = loop->body(&context, loop->min + index, loop->closure);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 
+#include "take_run.h"
+
 namespace convgrad {
 namespace {
 
@@ -16,8 +18,6 @@ constexpr int64_t kLeastPixels = 512;
 constexpr int64_t kOperandsPerPartial = 4;
 // Rows of a part: whole Winograd tiles, and whole panels of the usual schedules; columns where the image is one row.
 constexpr int64_t kRows = 4, kColumns = 64;
-// No more threads than parts add them up, and each should find some runs, so that all end together.
-constexpr int64_t kRunsOfPart = 4;
 
 int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
 
@@ -55,6 +55,7 @@ struct Work {
   const Place *first;
   char *partials;
   const CallContext &context;
+  int64_t tasks;  // that share them
   std::atomic<int64_t> next;
   std::atomic<int> error;
 };
@@ -80,8 +81,7 @@ void compute_parts(void *arg, int64_t slot) {
   }
 }
 
-// Adds the partial results to one vector of output channels after the other, runs of which the threads take: one by one
-// they would wait for each other's counter.
+// Adds the partial results to one vector of output channels after the other.
 void add_parts(void *arg, int64_t) {
   Work &work = *static_cast<Work *>(arg);
   const View &filter = work.problem.view[FILTER];
@@ -89,9 +89,8 @@ void add_parts(void *arg, int64_t) {
   const size_t bytes = partial_bytes(work.problem);
   float *const result = reinterpret_cast<float *>(work.first[FILTER].memory) + filter.offset;
   const int64_t channels = filter.size[0], vectors = filter.size[1] * filter.size[2] * filter.size[3];
-  const int64_t run = std::max<int64_t>(vectors / (kRunsOfPart * work.parts.count), 1);
-  for (int64_t first; (first = work.next.fetch_add(run, std::memory_order_relaxed)) < vectors;) {
-    for (int64_t at = first; at < std::min(first + run, vectors); ++at) {
+  for (int64_t at, last; take_run(&work.next, vectors, work.tasks, &at, &last);) {
+    for (; at < last; ++at) {
       const int64_t c = at % filter.size[1], s = at / filter.size[1] % filter.size[2];
       const int64_t r = at / filter.size[1] / filter.size[2];
       float *to = result + c * filter.stride[1] + s * filter.stride[2] + r * filter.stride[3];
@@ -105,10 +104,10 @@ void add_parts(void *arg, int64_t) {
 }
 
 void run(const Parallel &parallel, void (*task)(void *, int64_t), Work *work, int64_t most) {
-  const int64_t tasks = std::min<int64_t>(parallel.num_threads, most);
+  work->tasks = std::min<int64_t>(parallel.num_threads, most);
   work->next.store(0);
-  if (tasks > 1) {
-    parallel.parallel_for(parallel.pool, task, work, tasks);
+  if (work->tasks > 1) {
+    parallel.parallel_for(parallel.pool, task, work, work->tasks);
   } else {
     task(work, 0);
   }
@@ -145,7 +144,7 @@ size_t partial_bytes(const Normalized &problem) {
 
 int launch_in_parts(const Kernel &kernel, const Normalized &problem, const ReductionParts &parts, const Place first[3],
                     char *partials, const CallContext &context) {
-  Work work = {kernel, problem, parts, first, partials, context, {0}, {0}};
+  Work work = {kernel, problem, parts, first, partials, context, 0, {0}, {0}};
   run(*context.parallel, compute_parts, &work, parts.count);
   if (const int error = work.error.load()) return error;
   run(*context.parallel, add_parts, &work, parts.count);
