@@ -8,6 +8,7 @@ alone, so that nothing is rebuilt for it. Every mistake in a row is an error tha
 
 import argparse
 import json
+import math
 import pathlib
 import re
 import sys
@@ -32,6 +33,7 @@ WHEN_KEYS = {
 } | {"multiple_batch", "multiple_in_channels", "multiple_out_channels"}
 ROW_KEYS = {"op", "dtype", "algorithm", "variant", "accepts", "params", "when", "comment", "provenance"}
 GPU_MAX_BLOCK = 32
+WINOGRAD_PIXELS = 16  # of a tile of a result
 # user_context: threads and scratch are the call's own. no_bounds_query: nobody asks, and it halves the checks.
 KERNEL_FEATURES = "no_runtime-user_context-no_bounds_query"
 
@@ -223,11 +225,26 @@ class Kernel:
         """The most channels that the kernel sums over; 0: any number."""
         return self.params["block_reduction"] if self.params.get("one_panel") else 0
 
-    def block(self):
-        """Input and output channels of a task of a CPU's filter gradient for a fixed filter, for the runtime; else 0."""
-        if FAMILY_OF_OP[self.op] != "filter" or not self.channels_last or self.target.device != "cpu":
-            return 0, 0
-        return self.by_tensor(self.params["block_channels"], self.params["block_vectors"] * self.lanes)
+    def cuts(self):
+        """What a task of a CPU has, and a register tile: a filter gradient's input and output channels, or an image's
+        channels and pixels, the tile's of them along the width; images that share a tile; else 0. For the runtime."""
+        params, lanes = self.params, self.lanes
+        if self.target.device != "cpu" or (FAMILY_OF_OP[self.op] == "filter" and not self.channels_last):
+            return 0, 0, 0, 0, 0
+        vectors, block_vectors = params["tile_vectors"] * lanes, params["block_vectors"] * lanes
+        if self.family == "winograd_filter":
+            # In whole vectors: transforms of those that a tensor's last channels do not fill may round otherwise.
+            return params["block_channels"], block_vectors, math.lcm(params["tile_channels"], lanes), vectors, 1
+        if self.family == "filter":
+            return (*self.by_tensor(params["block_channels"], block_vectors), *self.by_tensor(params["tile_channels"], vectors), 1)
+        if self.family == "winograd_image":
+            return block_vectors, WINOGRAD_PIXELS * params["block_tiles"], vectors, WINOGRAD_PIXELS * params["tile_rows"], 1
+        pixels, width = params["block_width"] * params["block_height"] * params["block_images"], params["tile_width"]
+        if params["along_width"]:
+            pixels, width = pixels * lanes, width * lanes
+        if params["along_width"] or params["along_reduction"]:
+            vectors, block_vectors = params["tile_vectors"], params["block_vectors"]
+        return block_vectors, pixels, vectors, width, params["tile_images"]
 
     def by_tensor(self, single, of_vectors):
         """Numbers of a filter gradient's channels, those of single values and those of vectors, as input's and output's."""
@@ -249,7 +266,7 @@ class Kernel:
     def facts(self):
         """What the runtime goes by, beside names: in the order of CONVGRAD_KERNEL and of convgrad_measure."""
         return (int(self.strict), *self.filter, *self.stride, int(self.channels_last), self.max_reduction(), self.filter_tile(),
-                *self.block(), self.input_in_place(), self.joins_phases())
+                *self.cuts(), self.input_in_place(), self.joins_phases())
 
     def halide_target(self):
         return f"{self.target.halide_target}-{KERNEL_FEATURES}"

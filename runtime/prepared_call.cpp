@@ -1,7 +1,7 @@
 #include "prepared_call.h"
 
+#include <algorithm>
 #include <cstdio>
-
 #include <limits>
 
 #include "build_targets.h"
@@ -49,10 +49,24 @@ const Kernel *choose(const Op &op, const Settings &settings, const Normalized &n
                        reason);
 }
 
-// Bytes of scratch that one task may use, in whole cache lines.
-size_t slot_size(const Kernel &kernel) {
+// The scratch of a call of the kernel, in whole cache lines.
+struct Scratch {
+  size_t shared;  // bytes for all threads: the filter, where it is packed whole
+  size_t slot;    // bytes of a thread
+  size_t slots;
+};
+
+Scratch scratch_of(const PreparedCall &call) {
   constexpr size_t kLine = CONVGRAD_WORKSPACE_ALIGNMENT;
-  return (kernel.scratch_bytes + kLine - 1) / kLine * kLine;
+  const size_t task = (call.kernel->scratch_bytes + kLine - 1) / kLine * kLine;
+  const auto threads = static_cast<size_t>(call.settings.parallel.num_threads);
+  if (call.pieces.slices.all() == 1) {
+    return {static_cast<size_t>(packed_filter_bytes(*call.kernel, call.normalized)), task, threads};
+  }
+  // Each has a filter of its own. No slice has a larger one than the first.
+  const Normalized first = slice_of(call.normalized, call.pieces.slices, 0);
+  return {0, static_cast<size_t>(packed_filter_bytes(*call.kernel, first)) + task,
+          std::min(threads, static_cast<size_t>(call.pieces.count()))};
 }
 
 convgrad_memory memory_of(const Settings &settings) {
@@ -129,19 +143,21 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
 void bind_kernel(const Kernel &kernel, PreparedCall *call) {
   call->kernel = &kernel;
   call->fill = call->normalized.fill || leaves_gaps(kernel, call->normalized);
-  call->parts = reduction_parts(kernel, call->normalized);
-  call->packed_filter = static_cast<size_t>(packed_filter_bytes(kernel, call->normalized));
+  call->pieces.parts = reduction_parts(kernel, call->normalized);
+  call->pieces.slices =
+      slices_of(kernel, call->normalized, call->pieces.parts.count, call->settings.parallel.num_threads);
 }
 
 size_t workspace_size(const PreparedCall &call) {
   if (call.kernel == nullptr) return 0;
-  // The packed filter, a slot of scratch for each thread, the partial results.
+  // What threads share, a slot for each of them, the partial results.
+  const Scratch scratch = scratch_of(call);
   size_t slots, partials, bytes;
-  const bool overflow =
-      __builtin_mul_overflow(slot_size(*call.kernel), static_cast<size_t>(call.settings.parallel.num_threads),
-                             &slots) ||
-      __builtin_mul_overflow(partial_bytes(call.normalized), static_cast<size_t>(call.parts.count - 1), &partials) ||
-      __builtin_add_overflow(slots, partials, &bytes) || __builtin_add_overflow(bytes, call.packed_filter, &bytes);
+  const bool overflow = __builtin_mul_overflow(scratch.slot, scratch.slots, &slots) ||
+                        __builtin_mul_overflow(partial_bytes(call.normalized),
+                                               static_cast<size_t>(call.pieces.parts.count - 1), &partials) ||
+                        __builtin_add_overflow(slots, partials, &bytes) ||
+                        __builtin_add_overflow(bytes, scratch.shared, &bytes);
   return overflow ? SIZE_MAX : bytes;
 }
 
@@ -184,13 +200,13 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
   }
   int error = 0;
   if (call.kernel != nullptr) {
-    const size_t slot_bytes = slot_size(*call.kernel);
-    ScratchStack scratch(workspace, call.packed_filter + slot_bytes);
-    CallContext context = {&call.settings.parallel, &scratch, static_cast<char *>(workspace) + call.packed_filter,
-                           slot_bytes};
-    if (call.parts.count > 1) {
-      char *const partials = context.workspace + slot_bytes * static_cast<size_t>(call.settings.parallel.num_threads);
-      error = launch_in_parts(*call.kernel, call.normalized, call.parts, first, partials, context);
+    const Scratch sizes = scratch_of(call);
+    ScratchStack scratch(workspace, sizes.shared + sizes.slot);
+    CallContext context = {&call.settings.parallel, &scratch, static_cast<char *>(workspace) + sizes.shared,
+                           sizes.slot};
+    if (call.pieces.count() > 1) {
+      char *const partials = context.workspace + sizes.slot * sizes.slots;
+      error = launch_in_pieces(*call.kernel, call.normalized, call.pieces, first, partials, context);
     } else {
       error = launch(*call.kernel, call.normalized, first, &context);
     }

@@ -5,7 +5,7 @@
 #include "context.h"
 #include "kernel_table.h"
 #include "normalize.h"
-#include "reduction_parts.h"
+#include "pieces.h"
 
 namespace convgrad {
 
@@ -24,8 +24,7 @@ struct PreparedCall {
   Normalized normalized;
   const Kernel *kernel;  // NULL: nothing to add up
   bool fill;             // the result is filled with zeros first
-  ReductionParts parts;  // of a kernel on a CPU
-  size_t packed_filter;  // bytes of scratch, where it packs the filter whole
+  Pieces pieces;         // of a kernel on a CPU
   // The tensors by Role as the kernel sees them: as the problem says, but without gaps where a GPU gets a copy of the
   // host's.
   Tensor seen[3];

@@ -4,7 +4,8 @@
 #ifndef CONVGRAD_RUNTIME_REDUCTION_PARTS_H
 #define CONVGRAD_RUNTIME_REDUCTION_PARTS_H
 
-#include "launch.h"
+#include "kernel_table.h"
+#include "normalize.h"
 
 namespace convgrad {
 
@@ -16,12 +17,13 @@ struct ReductionParts {
 
 ReductionParts reduction_parts(const Kernel &kernel, const Normalized &problem);
 
-// What one part's result takes in the workspace: whole cache lines. The first part's lies in the result itself.
-size_t partial_bytes(const Normalized &problem);
+// Part `index` of the problem, which still has the whole result.
+Normalized part_of(const Normalized &problem, const ReductionParts &parts, int64_t index);
 
-// As launch(), in parts; `partials` holds count - 1 of them.
-int launch_in_parts(const Kernel &kernel, const Normalized &problem, const ReductionParts &parts, const Place first[3],
-                    char *partials, const CallContext &context);
+// A part's result, without gaps, and what it takes in the workspace: whole cache lines. The first part's lies in the
+// result itself.
+View partial_view(const View &filter);
+size_t partial_bytes(const Normalized &problem);
 
 }  // namespace convgrad
 

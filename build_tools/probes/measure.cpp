@@ -65,8 +65,8 @@ Candidate read_kernel(std::istream &stream, const Target &target) {
   int strict, channels_last, input_in_place, joins_phases;
   stream >> library >> candidate.name >> strict >> kernel.filter[HEIGHT] >> kernel.filter[WIDTH] >>
       kernel.stride[HEIGHT] >> kernel.stride[WIDTH] >> channels_last >> kernel.max_reduction >> kernel.filter_tile >>
-      kernel.block[0] >> kernel.block[1] >> input_in_place >> joins_phases >> kernel.scratch_bytes;
-  if (!stream) die("a kernel needs a library, a name and 13 numbers");
+      kernel.block[0] >> kernel.block[1] >> kernel.tile[0] >> kernel.tile[1] >> kernel.tile_images >> input_in_place >> joins_phases >> kernel.scratch_bytes;
+  if (!stream) die("a kernel needs a library, a name and 16 numbers");
   kernel.strict_ok = strict != 0;
   kernel.channels_last = channels_last != 0;
   kernel.input_in_place = input_in_place != 0;
@@ -176,6 +176,7 @@ int main(int count, char **arguments) {
     PreparedCall call = calls[i];
     call.settings = counting->settings;
     bind_kernel(candidates[i].kernel, &call);
+    call.pieces.slices = {};  // the kernel's own tasks: slices repeat some work
     const size_t bytes = workspace_size(call);
     const std::unique_ptr<void, decltype(&free)> workspace(
         bytes == 0 ? nullptr : aligned_alloc(CONVGRAD_WORKSPACE_ALIGNMENT, bytes), free);

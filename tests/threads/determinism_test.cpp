@@ -14,12 +14,16 @@ const std::vector<std::string> kShapes = {
     "all n3 h10 w9 c60 k150 fixed pSAME",
     "all n9 h6 w6 c130 k5 fixed pSAME",
     "all n1 h1 w300 c9 k11 r1x1",
+    // Cut into slices where a kernel has fewer tasks than there are threads: of the batch, of rows, of columns.
+    "all n4 h6 w8 c66 k70 fixed pSAME",
+    "all n1 h16 w9 c40 k70 fixed pSAME",
+    "all n1 h1 w900 c60 k70 r1x1",
     "backprop_filter n2 h65 w70 c8 k12 fixed pSAME",
     "all n3 h12 w11 c7 k5 r5x4 s2x1 d1x2",
     "all n3 h9 w8 c12 k9 g3 r3x3 pSAME NCHW",
 };
 constexpr uint64_t kSeed = 11;
-constexpr int kThreads[] = {1, 2, 3, 5, 16};
+constexpr int kThreads[] = {1, 2, 3, 5, 16, 64};
 
 class Determinism : public KernelTest {};
 

@@ -1,0 +1,192 @@
+#include "slices.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace convgrad {
+namespace {
+
+// What it costs to pack a value, or by Winograd's algorithm to transform it, in multiply-adds. Each slice does it for
+// all that it reads. (Zen 5, AVX-512, ResNet-50 at batch 4 in 16 and 64 slices, November 2026: 32 of 4 channels
+// took 4.2 times the work of the whole, the estimate is 3.9; 16 of half the channels of an image 1.44, the
+// estimate 1.5.)
+constexpr double kPacking = 8, kTransforming = 12;
+// A slice is a call, which takes about a microsecond: so many multiply-adds take some ten.
+constexpr double kLeastMultiplyAdds = 1 << 20;
+// By the estimate below slices are to take at most this part of the time that the kernel's own tasks would.
+constexpr double kGain = 0.87;
+// And at most so many times their work: other programs may want the cores, or the other halves of them.
+constexpr double kMostWork = 2;
+// Slices' rows are whole tiles of Winograd's algorithm, so that a pixel is in the same tile whatever they are.
+constexpr int64_t kRows = 4;
+constexpr int64_t kWinogradPixels = 16;
+
+int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
+
+bool is_filter_gradient(const Normalized &problem) { return problem.op == CONVGRAD_OP_CONV2D_BACKPROP_FILTER; }
+Role image_of(const Normalized &problem) { return problem.op == CONVGRAD_OP_CONV2D ? OUTPUT : INPUT; }
+
+// Dimensions of an image's view.
+enum { CHANNELS = 0, COLUMNS = 1, ROWS = 2, IMAGES = 3 };
+
+// What an image's third way cuts.
+int lines_of(const Normalized &problem) { return problem.view[image_of(problem)].size[ROWS] > 1 ? ROWS : COLUMNS; }
+
+// Columns are cut where they are pixels of a matrix product, which 1x1 folds into one row.
+bool is_product(const Normalized &problem) {
+  const Axis &axis = problem.axis[WIDTH];
+  return axis.taps == 1 && axis.stride == 1 && axis.before == 0 && axis.in == axis.out;
+}
+
+// The result as a plane of channels by channels or pixels, and what pieces of it cost.
+struct Plane {
+  int64_t extent[Slices::kWays];
+  int64_t grain[Slices::kWays];  // a slice has a multiple of so many
+  int64_t pixels;                // of a row, where the third way cuts rows; else 1
+  double packing[2];             // the cost of what is packed for an element of each side, for one of the reduction
+  int64_t tasks;                 // of the kernel
+  double task_cost;
+
+  double cost(int64_t first, int64_t second) const {
+    const auto a = static_cast<double>(first), b = static_cast<double>(second);
+    return a * b + packing[0] * a + packing[1] * b;
+  }
+  double cost_of(const int64_t size[Slices::kWays]) const {
+    int64_t most[Slices::kWays];
+    for (int way = 0; way < Slices::kWays; ++way) most[way] = std::min(size[way], extent[way]);
+    return cost(most[0], most[1] * most[2] * pixels);
+  }
+};
+
+Plane plane_of(const Kernel &kernel, const Normalized &problem) {
+  const bool winograd = strncmp(kernel.algorithm, "winograd", 8) == 0;
+  const double taps = static_cast<double>(problem.axis[HEIGHT].taps * problem.axis[WIDTH].taps);
+  Plane plane = {};
+  plane.grain[0] = kernel.tile[0];
+  plane.pixels = 1;
+  int64_t block = kernel.block[1];
+  if (is_filter_gradient(problem)) {
+    plane.extent[0] = problem.in_channels;
+    plane.extent[1] = problem.out_channels;
+    plane.extent[2] = plane.grain[2] = 1;
+    plane.grain[1] = kernel.tile[1];
+    plane.packing[0] = plane.packing[1] = winograd ? kTransforming : kPacking / taps;  // packed once for all taps
+  } else {
+    const int64_t *size = problem.view[image_of(problem)].size;
+    const int lines = lines_of(problem);
+    plane.extent[0] = size[CHANNELS];
+    plane.extent[1] = problem.batch;
+    plane.extent[2] = size[lines];
+    plane.grain[1] = kernel.tile_images;
+    plane.grain[2] = lines == ROWS ? kRows : is_product(problem) ? kernel.tile[1] : size[COLUMNS];
+    if (lines == ROWS) plane.pixels = size[COLUMNS];
+    plane.packing[0] = winograd ? kTransforming * kWinogradPixels : kPacking;
+    plane.packing[1] = winograd ? kTransforming : kPacking / taps;
+    // A strided gradient's tasks have pixels of one phase. There are no more phases than pixels: it cannot overflow.
+    if (problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT) {
+      for (const Axis &axis : problem.axis) block *= std::clamp<int64_t>(axis.stride, 1, std::max<int64_t>(axis.in, 1));
+    }
+  }
+  // Its blocks on average: the last ones have less.
+  const int64_t first = plane.extent[0], second = plane.extent[1] * plane.extent[2] * plane.pixels;
+  const int64_t across = divide_up(first, kernel.block[0]), down = divide_up(second, block);
+  plane.tasks = across * down;
+  plane.task_cost = plane.cost(divide_up(first, across), divide_up(second, down));
+  return plane;
+}
+
+// The time of so many pieces of this cost.
+double time_of(int64_t pieces, int32_t num_threads, double cost) {
+  return static_cast<double>(divide_up(pieces, num_threads)) * cost;
+}
+
+// `count` slices or fewer, of equal size in whole grains.
+void cut(const Plane &plane, int way, int64_t count, Slices *slices) {
+  const int64_t grains = divide_up(plane.extent[way], plane.grain[way]);
+  slices->size[way] = divide_up(grains, std::clamp<int64_t>(count, 1, grains)) * plane.grain[way];
+  slices->count[way] = divide_up(plane.extent[way], slices->size[way]);
+}
+
+double multiply_adds(const Normalized &problem) {
+  double product = static_cast<double>(problem.in_channels) * static_cast<double>(problem.out_channels) *
+                   static_cast<double>(problem.batch);
+  for (const Axis &axis : problem.axis) product *= static_cast<double>(axis.taps) * static_cast<double>(axis.out);
+  return product;
+}
+
+void take(View *view, int dimension, int64_t first, int64_t size) {
+  view->offset += first * view->stride[dimension];
+  view->size[dimension] = size;
+}
+
+}  // namespace
+
+Slices slices_of(const Kernel &kernel, const Normalized &problem, int64_t parts, int32_t num_threads) {
+  const Slices whole;
+  if (num_threads == 1 || kernel.block[0] == 0 || problem.groups != 1) return whole;
+  const Plane plane = plane_of(kernel, problem);
+  // Parts are pieces already, each with all the kernel's tasks in it.
+  const int64_t pieces = parts > 1 ? parts : plane.tasks;
+  const double piece_cost = parts > 1 ? plane.cost_of(plane.extent) : plane.task_cost;
+  const double most_work = kMostWork * static_cast<double>(pieces) * piece_cost;
+  double least_time = kGain * time_of(pieces, num_threads, piece_cost);
+  Slices best;
+  for (int64_t first = 1; first <= 2 * num_threads; ++first) {
+    Slices slices;
+    cut(plane, 0, first, &slices);
+    if (slices.count[0] < first) continue;  // as the one before, or more uneven
+    for (int64_t wanted_pieces = 2 * int64_t{num_threads}; wanted_pieces > 1; wanted_pieces /= 2) {
+      // Where a filter is packed whole, each slice packs that of its channels.
+      const int64_t wanted = kernel.filter_tile != 0 ? 1 : divide_up(wanted_pieces, parts * slices.count[0]);
+      cut(plane, 1, wanted, &slices);
+      cut(plane, 2, divide_up(wanted, slices.count[1]), &slices);
+      const int64_t all = parts * slices.all();
+      const double cost = plane.cost_of(slices.size), time = time_of(all, num_threads, cost);
+      if (static_cast<double>(all) * kLeastMultiplyAdds <= multiply_adds(problem) &&
+          static_cast<double>(all) * cost <= most_work && time < least_time) {
+        best = slices;
+        least_time = time;
+      }
+    }
+  }
+  return best;
+}
+
+Normalized slice_of(const Normalized &problem, const Slices &slices, int64_t index) {
+  Normalized slice = problem;
+  // Cuts the dimension of one of the views, or of two that share it, and tells where and how far.
+  const auto cut_views = [&](int way, View *view, int dimension, View *other, int of_other) {
+    const int64_t extent = view->size[dimension], at = index % slices.count[way];
+    index /= slices.count[way];
+    if (slices.count[way] == 1) return std::pair<int64_t, int64_t>(0, extent);
+    const int64_t first = at * slices.size[way], size = std::min(slices.size[way], extent - first);
+    take(view, dimension, first, size);
+    if (other != nullptr) take(other, of_other, first, size);
+    return std::pair<int64_t, int64_t>(first, size);
+  };
+  View &filter = slice.view[FILTER], &input = slice.view[INPUT], &output = slice.view[OUTPUT];
+  if (is_filter_gradient(problem)) {
+    slice.in_channels = cut_views(0, &input, CHANNELS, &filter, 1).second;
+    slice.out_channels = cut_views(1, &output, CHANNELS, &filter, 0).second;
+    return slice;
+  }
+  const bool of_input = image_of(problem) == INPUT;
+  View &image = of_input ? input : output, &other = of_input ? output : input;
+  (of_input ? slice.in_channels : slice.out_channels) =
+      cut_views(0, &image, CHANNELS, &filter, of_input ? 1 : 0).second;
+  slice.batch = cut_views(1, &image, IMAGES, &other, IMAGES).second;
+  if (lines_of(problem) == COLUMNS) {
+    // Where they are cut the other image has as many.
+    if (slices.count[2] > 1)
+      slice.axis[WIDTH].in = slice.axis[WIDTH].out = cut_views(2, &image, COLUMNS, &other, COLUMNS).second;
+    return slice;
+  }
+  const auto [row, rows] = cut_views(2, &image, ROWS, nullptr, 0);
+  Axis &axis = slice.axis[HEIGHT];
+  (of_input ? axis.in : axis.out) = rows;
+  axis.before += of_input ? Wide{row} : -Wide{row} * axis.stride;
+  return slice;
+}
+
+}  // namespace convgrad

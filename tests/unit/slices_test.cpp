@@ -1,0 +1,173 @@
+// How a result is cut for more threads than its kernel has tasks, for kernels and sizes that are not here.
+#include "slices.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "example_problem.h"
+
+namespace convgrad {
+namespace {
+
+constexpr convgrad_op kOps[] = {CONVGRAD_OP_CONV2D, CONVGRAD_OP_CONV2D_BACKPROP_INPUT,
+                                CONVGRAD_OP_CONV2D_BACKPROP_FILTER};
+
+// Tasks of 64 channels by 512 pixels, or by 128 channels; tiles of 16 channels by 8 pixels or channels.
+Kernel blocked_kernel(convgrad_op op, const char *algorithm = "direct") {
+  Kernel kernel = {};
+  kernel.name = "blocked";
+  kernel.algorithm = algorithm;
+  kernel.dtype = CONVGRAD_FLOAT32;
+  kernel.block[0] = 64;
+  kernel.block[1] = op == CONVGRAD_OP_CONV2D_BACKPROP_FILTER ? 128 : 512;
+  kernel.tile[0] = 16;
+  kernel.tile[1] = 8;
+  kernel.tile_images = 1;
+  return kernel;
+}
+
+struct Size {
+  int64_t batch, side, taps, stride, in_channels, out_channels;
+};
+
+Normalized problem_for(convgrad_op op, const Size &size, int64_t groups = 1) {
+  const int64_t out = (size.side + size.stride - 1) / size.stride;
+  const Axis axis = axis_of(size.side, size.taps, out, size.stride, 1, size.taps / 2);
+  return normalize(problem_of(op, size.batch, axis, axis, size.in_channels, size.out_channels, groups));
+}
+
+Slices slices_for(convgrad_op op, const Size &size, int32_t threads) {
+  return slices_of(blocked_kernel(op), problem_for(op, size), 1, threads);
+}
+
+Role result_of(convgrad_op op) {
+  return op == CONVGRAD_OP_CONV2D ? OUTPUT : op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT ? INPUT : FILTER;
+}
+
+// Few tasks; a batch, one image, one row.
+const std::vector<Size> kSizes = {{4, 14, 3, 1, 256, 256}, {4, 14, 1, 1, 256, 1024}, {1, 28, 3, 1, 128, 128},
+                                  {1, 17, 3, 2, 100, 200}, {3, 9, 1, 2, 512, 77},    {5, 7, 3, 1, 512, 512}};
+
+int64_t elements(const View &view) { return view.size[0] * view.size[1] * view.size[2] * view.size[3]; }
+
+TEST(Slices, EveryElementIsInOne) {
+  for (const convgrad_op op : kOps) {
+    for (const Size &size : kSizes) {
+      const Normalized problem = problem_for(op, size);
+      for (int32_t threads = 2; threads < 70; threads += 7) {
+        const Slices slices = slices_of(blocked_kernel(op), problem, 1, threads);
+        std::vector<int> times(static_cast<size_t>(elements(problem.view[result_of(op)])));
+        for (int64_t i = 0; i < slices.all(); ++i) {
+          const View view = slice_of(problem, slices, i).view[result_of(op)];
+          for (int64_t d = 0; d < view.size[3]; ++d) {
+            for (int64_t c = 0; c < view.size[2]; ++c) {
+              for (int64_t b = 0; b < view.size[1]; ++b) {
+                const int64_t row = view.offset + b * view.stride[1] + c * view.stride[2] + d * view.stride[3];
+                for (int64_t a = 0; a < view.size[0]; ++a) ++times.at(static_cast<size_t>(row + a * view.stride[0]));
+              }
+            }
+          }
+        }
+        EXPECT_EQ(std::count(times.begin(), times.end(), 1), static_cast<int64_t>(times.size()))
+            << op << " " << size.side;
+      }
+    }
+  }
+}
+
+TEST(Slices, FewTasksForManyThreads) {
+  for (const convgrad_op op : kOps) {
+    EXPECT_GE(slices_for(op, {4, 14, 3, 1, 256, 256}, 16).all(), 16) << op;
+    EXPECT_GE(slices_for(op, {1, 28, 3, 1, 128, 128}, 16).all(), 14) << op;
+  }
+  EXPECT_GE(slices_for(CONVGRAD_OP_CONV2D, {5, 7, 3, 1, 512, 512}, 16).all(), 16);
+  EXPECT_GE(slices_for(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, {4, 14, 1, 1, 256, 1024}, 16).all(), 16);
+}
+
+TEST(Slices, NoneWhereTheyGainNothing) {
+  for (const convgrad_op op : kOps) {
+    EXPECT_EQ(slices_for(op, {4, 14, 3, 1, 256, 256}, 1).all(), 1) << "one thread";
+    EXPECT_EQ(slices_for(op, {8, 64, 3, 1, 1024, 2048}, 16).all(), 1) << "tasks enough";
+    EXPECT_EQ(slices_for(op, {1, 8, 3, 1, 16, 32}, 16).all(), 1) << "too little work";
+    const Normalized groups = problem_for(op, {4, 14, 3, 1, 256, 256}, 2);
+    EXPECT_EQ(slices_of(blocked_kernel(op), groups, 1, 16).all(), 1) << "groups";
+    Kernel unknown = blocked_kernel(op);
+    unknown.block[0] = 0;
+    EXPECT_EQ(slices_of(unknown, problem_for(op, {4, 14, 3, 1, 256, 256}), 1, 16).all(), 1) << "tasks not known";
+  }
+}
+
+TEST(Slices, AnyStride) {
+  constexpr int64_t kFar = int64_t{1} << 30;
+  const Axis axis = {5, 3, 5, kFar, kFar, 2 * kFar};
+  for (const convgrad_op op : kOps) {
+    const Normalized problem = normalize(problem_of(op, 1, axis, axis, 300, 900), false);
+    EXPECT_GE(slices_of(blocked_kernel(op), problem, 1, 64).all(), 1);
+  }
+}
+
+TEST(Slices, AreWholeTiles) {
+  for (const convgrad_op op : kOps) {
+    for (const Size &size : kSizes) {
+      const Slices slices = slices_for(op, size, 64);
+      if (slices.count[0] > 1) {
+        EXPECT_EQ(slices.size[0] % 16, 0);
+      }
+      if (slices.count[1] > 1 && op == CONVGRAD_OP_CONV2D_BACKPROP_FILTER) {
+        EXPECT_EQ(slices.size[1] % 8, 0);
+      }
+      // Rows in tiles of Winograd's algorithm, columns of a product in register tiles.
+      if (slices.count[2] > 1) {
+        EXPECT_EQ(slices.size[2] % (size.taps == 1 && size.stride == 1 ? 8 : 4), 0);
+      }
+    }
+  }
+  // Images that share a register tile stay together.
+  Kernel kernel = blocked_kernel(CONVGRAD_OP_CONV2D);
+  kernel.tile_images = 4;
+  const Slices slices = slices_of(kernel, problem_for(CONVGRAD_OP_CONV2D, {8, 7, 3, 1, 64, 64}), 1, 64);
+  EXPECT_EQ(slices.size[1] % 4, 0);
+}
+
+TEST(Slices, AFilterThatIsPackedWholeIsPackedOnce) {
+  Kernel kernel = blocked_kernel(CONVGRAD_OP_CONV2D);
+  kernel.filter_tile = 16;
+  const Slices slices = slices_of(kernel, problem_for(CONVGRAD_OP_CONV2D, {4, 14, 1, 1, 1024, 256}), 1, 64);
+  EXPECT_GT(slices.count[0], 4);
+  EXPECT_EQ(slices.count[1] * slices.count[2], 1);
+}
+
+// Rows of a slice meet the same taps and rows of the other image as before.
+TEST(Slices, RowsKeepTheirPlace) {
+  const Size size = {1, 40, 3, 2, 64, 64};
+  for (const convgrad_op op : {CONVGRAD_OP_CONV2D, CONVGRAD_OP_CONV2D_BACKPROP_INPUT}) {
+    const Normalized problem = problem_for(op, size);
+    Slices slices;
+    slices.size[2] = 8;
+    slices.count[2] = op == CONVGRAD_OP_CONV2D ? 3 : 5;
+    const Normalized third = slice_of(problem, slices, 2);
+    const Axis &axis = third.axis[HEIGHT];
+    const View &image = third.view[result_of(op)];
+    EXPECT_EQ(image.offset, problem.view[result_of(op)].offset + 16 * image.stride[2]);
+    if (op == CONVGRAD_OP_CONV2D) {
+      EXPECT_EQ(axis.out, 4);  // of 20
+      EXPECT_EQ(axis.before, problem.axis[HEIGHT].before - 16 * 2);
+    } else {
+      EXPECT_EQ(axis.in, 8);
+      EXPECT_EQ(axis.before, problem.axis[HEIGHT].before + 16);
+    }
+  }
+}
+
+TEST(Slices, PartsAreCutTooWhereTheyAreFew) {
+  const Normalized problem = problem_for(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, {4, 56, 3, 1, 64, 64});
+  const Kernel kernel = blocked_kernel(CONVGRAD_OP_CONV2D_BACKPROP_FILTER);
+  EXPECT_EQ(slices_of(kernel, problem, 7, 2).all(), 1);
+  EXPECT_GE(7 * slices_of(kernel, problem, 7, 16).all(), 14);
+  EXPECT_EQ(slices_of(kernel, problem, 64, 16).all(), 1);
+}
+
+}  // namespace
+}  // namespace convgrad
