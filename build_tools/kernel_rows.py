@@ -33,7 +33,7 @@ WHEN_KEYS = {
 } | {"multiple_batch", "multiple_in_channels", "multiple_out_channels"}
 ROW_KEYS = {"op", "dtype", "algorithm", "variant", "accepts", "params", "when", "comment", "provenance"}
 GPU_MAX_BLOCK = 32
-WINOGRAD_PIXELS = 16  # of a tile of a result
+UNCUT = 1 << 30  # more channels than any tensor has
 # user_context: threads and scratch are the call's own. no_bounds_query: nobody asks, and it halves the checks.
 KERNEL_FEATURES = "no_runtime-user_context-no_bounds_query"
 
@@ -226,25 +226,28 @@ class Kernel:
         return self.params["block_reduction"] if self.params.get("one_panel") else 0
 
     def cuts(self):
-        """What a task of a CPU has, and a register tile: a filter gradient's input and output channels, or an image's
-        channels and pixels, the tile's of them along the width; images that share a tile; else 0. For the runtime."""
+        """A CPU's task and what slices of a result are whole multiples of, for runtime/slices.cpp: as Kernel::block
+        and Kernel::grain have them."""
         params, lanes = self.params, self.lanes
         if self.target.device != "cpu" or (FAMILY_OF_OP[self.op] == "filter" and not self.channels_last):
-            return 0, 0, 0, 0, 0
+            return (0,) * 7
         vectors, block_vectors = params["tile_vectors"] * lanes, params["block_vectors"] * lanes
         if self.family == "winograd_filter":
-            # In whole vectors: transforms of those that a tensor's last channels do not fill may round otherwise.
-            return params["block_channels"], block_vectors, math.lcm(params["tile_channels"], lanes), vectors, 1
+            # Transforms of a vector that channels do not fill may round otherwise, and vectors begin where a block does.
+            block = params["block_channels"]
+            grain = math.lcm(params["tile_channels"], lanes) if block % lanes == 0 else UNCUT
+            return block, block_vectors, 0, 0, grain, vectors, 0
         if self.family == "filter":
-            return (*self.by_tensor(params["block_channels"], block_vectors), *self.by_tensor(params["tile_channels"], vectors), 1)
+            return (*self.by_tensor(params["block_channels"], block_vectors), 0, 0,
+                    *self.by_tensor(params["tile_channels"], vectors), 0)
         if self.family == "winograd_image":
-            return block_vectors, WINOGRAD_PIXELS * params["block_tiles"], vectors, WINOGRAD_PIXELS * params["tile_rows"], 1
-        pixels, width = params["block_width"] * params["block_height"] * params["block_images"], params["tile_width"]
+            return block_vectors, params["block_tiles"], 0, 0, vectors, 0, 1
+        block_width, width = params["block_width"], params["tile_width"]
         if params["along_width"]:
-            pixels, width = pixels * lanes, width * lanes
+            block_width, width = block_width * lanes, width * lanes
         if params["along_width"] or params["along_reduction"]:
             vectors, block_vectors = params["tile_vectors"], params["block_vectors"]
-        return block_vectors, pixels, vectors, width, params["tile_images"]
+        return block_vectors, block_width, params["block_height"], params["block_images"], vectors, width, params["tile_images"]
 
     def by_tensor(self, single, of_vectors):
         """Numbers of a filter gradient's channels, those of single values and those of vectors, as input's and output's."""

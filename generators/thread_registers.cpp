@@ -233,7 +233,7 @@ bool holds(const Halide::Expr &condition) {
   if (can_prove(condition)) return true;
   const Halide::Expr simple = simplify(condition);
   const LE *order = simple.as<LE>();
-  return order != nullptr && at_most(order->a, order->b);
+  return order != nullptr && order->a.type().is_int() && at_most(order->a, order->b);
 }
 
 // A kernel has nobody to tell that a schedule promised a block more than it holds. Such a promise is proved here, or

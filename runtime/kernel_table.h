@@ -20,16 +20,17 @@ struct Kernel {
   const char *algorithm;
   const Target *target;
   convgrad_dtype dtype;
-  int filter[2];        // height, width; 0: any
-  int stride[2];        // height, width; 0, in both: any
-  bool channels_last;   // wants channels next to each other
-  bool strict_ok;       // keeps the error bound of direct summation
-  int max_reduction;    // the most channels that it sums over; 0: any number
-  int filter_tile;      // of a filter that is packed whole, in tiles: channels of the result in each; else 0
-  int block[2];         // of a CPU's task: a filter gradient's input and output channels; an image's channels and
-                        // pixels; 0: not known (a filter gradient for any filter, a GPU's kernel)
-  int tile[2];          // the same of a register tile, but of the image's pixels along the width alone
-  int tile_images;      // images that share a register tile, of a filter gradient 1
+  int filter[2];       // height, width; 0: any
+  int stride[2];       // height, width; 0, in both: any
+  bool channels_last;  // wants channels next to each other
+  bool strict_ok;      // keeps the error bound of direct summation
+  int max_reduction;   // the most channels that it sums over; 0: any number
+  int filter_tile;     // of a filter that is packed whole, in tiles: channels of the result in each; else 0
+  int block[4];  // of a CPU's task: a filter gradient's input and output channels; an image's channels, and width,
+                 // height and images, or by Winograd's algorithm tiles; [0] 0: not known (a filter gradient for
+                 // any filter, a GPU's kernel)
+  int grain[3];  // what a slice (slices.h) has a multiple of: a filter gradient's input and output channels; an
+                 // image's channels, columns and images. By Winograd's algorithm the bits rest on it.
   bool input_in_place;  // reads its input where it is (a filter gradient of one tap), so there must be no padding
   bool joins_phases;    // of a backprop_input: has one result, whose minimum is the padding
   int (*run)(void **arguments);

@@ -19,12 +19,12 @@ constexpr double kGain = 0.87;
 // And at most so many times their work: other programs may want the cores, or the other halves of them.
 constexpr double kMostWork = 2;
 // Slices' rows are whole tiles of Winograd's algorithm, so that a pixel is in the same tile whatever they are.
-constexpr int64_t kRows = 4;
-constexpr int64_t kWinogradPixels = 16;
+constexpr int64_t kTile = 4, kRows = kTile;
 
 int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
 
 bool is_filter_gradient(const Normalized &problem) { return problem.op == CONVGRAD_OP_CONV2D_BACKPROP_FILTER; }
+bool is_winograd(const Kernel &kernel) { return strncmp(kernel.algorithm, "winograd", 8) == 0; }
 Role image_of(const Normalized &problem) { return problem.op == CONVGRAD_OP_CONV2D ? OUTPUT : INPUT; }
 
 // Dimensions of an image's view.
@@ -45,54 +45,63 @@ struct Plane {
   int64_t grain[Slices::kWays];  // a slice has a multiple of so many
   int64_t pixels;                // of a row, where the third way cuts rows; else 1
   double packing[2];             // the cost of what is packed for an element of each side, for one of the reduction
-  int64_t tasks;                 // of the kernel
-  double task_cost;
+  int64_t across, down;          // tasks of the kernel along the sides
 
-  double cost(int64_t first, int64_t second) const {
-    const auto a = static_cast<double>(first), b = static_cast<double>(second);
-    return a * b + packing[0] * a + packing[1] * b;
-  }
+  double cost(double first, double second) const { return first * second + packing[0] * first + packing[1] * second; }
   double cost_of(const int64_t size[Slices::kWays]) const {
     int64_t most[Slices::kWays];
     for (int way = 0; way < Slices::kWays; ++way) most[way] = std::min(size[way], extent[way]);
-    return cost(most[0], most[1] * most[2] * pixels);
+    return cost(static_cast<double>(most[0]), static_cast<double>(most[1] * most[2] * pixels));
+  }
+  // On average: the last ones have less.
+  double cost_of_task(bool filter_packed_once) const {
+    const auto first = static_cast<double>(extent[0]), second = static_cast<double>(extent[1] * extent[2] * pixels);
+    const double a = first / static_cast<double>(across), b = second / static_cast<double>(down);
+    return cost(a, b) - (filter_packed_once ? packing[0] * a * (1 - 1 / static_cast<double>(down)) : 0);
   }
 };
 
-Plane plane_of(const Kernel &kernel, const Normalized &problem) {
-  const bool winograd = strncmp(kernel.algorithm, "winograd", 8) == 0;
-  const double taps = static_cast<double>(problem.axis[HEIGHT].taps * problem.axis[WIDTH].taps);
+int64_t taps(const Normalized &problem) { return problem.axis[HEIGHT].taps * problem.axis[WIDTH].taps; }
+
+Plane filter_plane(const Kernel &kernel, const Normalized &problem) {
+  // Either operand is packed once for all taps.
+  const double packing = is_winograd(kernel) ? kTransforming : kPacking / static_cast<double>(taps(problem));
+  return {{problem.in_channels, problem.out_channels, 1},
+          {kernel.grain[0], kernel.grain[1], 1},
+          1,
+          {packing, packing},
+          divide_up(problem.in_channels, kernel.block[0]),
+          divide_up(problem.out_channels, kernel.block[1])};
+}
+
+Plane image_plane(const Kernel &kernel, const Normalized &problem) {
+  const int64_t *size = problem.view[image_of(problem)].size;
+  const int lines = lines_of(problem);
   Plane plane = {};
-  plane.grain[0] = kernel.tile[0];
-  plane.pixels = 1;
-  int64_t block = kernel.block[1];
-  if (is_filter_gradient(problem)) {
-    plane.extent[0] = problem.in_channels;
-    plane.extent[1] = problem.out_channels;
-    plane.extent[2] = plane.grain[2] = 1;
-    plane.grain[1] = kernel.tile[1];
-    plane.packing[0] = plane.packing[1] = winograd ? kTransforming : kPacking / taps;  // packed once for all taps
-  } else {
-    const int64_t *size = problem.view[image_of(problem)].size;
-    const int lines = lines_of(problem);
-    plane.extent[0] = size[CHANNELS];
-    plane.extent[1] = problem.batch;
-    plane.extent[2] = size[lines];
-    plane.grain[1] = kernel.tile_images;
-    plane.grain[2] = lines == ROWS ? kRows : is_product(problem) ? kernel.tile[1] : size[COLUMNS];
-    if (lines == ROWS) plane.pixels = size[COLUMNS];
-    plane.packing[0] = winograd ? kTransforming * kWinogradPixels : kPacking;
-    plane.packing[1] = winograd ? kTransforming : kPacking / taps;
-    // A strided gradient's tasks have pixels of one phase. There are no more phases than pixels: it cannot overflow.
-    if (problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT) {
-      for (const Axis &axis : problem.axis) block *= std::clamp<int64_t>(axis.stride, 1, std::max<int64_t>(axis.in, 1));
-    }
+  plane.extent[0] = size[CHANNELS];
+  plane.extent[1] = problem.batch;
+  plane.extent[2] = size[lines];
+  plane.grain[0] = kernel.grain[0];
+  plane.grain[1] = kernel.grain[2];
+  plane.grain[2] = lines == ROWS ? kRows : is_product(problem) ? kernel.grain[1] : size[COLUMNS];
+  plane.pixels = lines == ROWS ? size[COLUMNS] : 1;
+  plane.across = divide_up(size[CHANNELS], kernel.block[0]);
+  if (is_winograd(kernel)) {
+    const int64_t tiles = divide_up(size[COLUMNS], kTile) * divide_up(size[ROWS], kTile) * problem.batch;
+    plane.down = divide_up(tiles, kernel.block[1]);
+    plane.packing[0] = kTransforming * kTile * kTile;
+    plane.packing[1] = kTransforming;
+    return plane;
   }
-  // Its blocks on average: the last ones have less.
-  const int64_t first = plane.extent[0], second = plane.extent[1] * plane.extent[2] * plane.pixels;
-  const int64_t across = divide_up(first, kernel.block[0]), down = divide_up(second, block);
-  plane.tasks = across * down;
-  plane.task_cost = plane.cost(divide_up(first, across), divide_up(second, down));
+  // A strided gradient's tasks are of a phase.
+  const auto of_phase = [&](int dimension, const Axis &axis) {
+    return problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT ? divide_up(size[dimension], axis.stride) : size[dimension];
+  };
+  plane.down = divide_up(of_phase(COLUMNS, problem.axis[WIDTH]), kernel.block[1]) *
+               divide_up(of_phase(ROWS, problem.axis[HEIGHT]), kernel.block[2]) *
+               divide_up(problem.batch, kernel.block[3]);
+  plane.packing[0] = kPacking;
+  plane.packing[1] = kPacking / static_cast<double>(taps(problem));
   return plane;
 }
 
@@ -106,6 +115,12 @@ void cut(const Plane &plane, int way, int64_t count, Slices *slices) {
   const int64_t grains = divide_up(plane.extent[way], plane.grain[way]);
   slices->size[way] = divide_up(grains, std::clamp<int64_t>(count, 1, grains)) * plane.grain[way];
   slices->count[way] = divide_up(plane.extent[way], slices->size[way]);
+}
+
+// 1, 2, 3, 4, 6, 8, 12, ...: enough to choose from, and few for any number of threads.
+int64_t next_count(int64_t count) {
+  const bool power_of_two = (count & (count - 1)) == 0;
+  return count == 1 ? 2 : power_of_two ? count / 2 * 3 : count / 3 * 4;
 }
 
 double multiply_adds(const Normalized &problem) {
@@ -124,27 +139,32 @@ void take(View *view, int dimension, int64_t first, int64_t size) {
 
 Slices slices_of(const Kernel &kernel, const Normalized &problem, int64_t parts, int32_t num_threads) {
   const Slices whole;
-  if (num_threads == 1 || kernel.block[0] == 0 || problem.groups != 1) return whole;
-  const Plane plane = plane_of(kernel, problem);
+  const double work = multiply_adds(problem), most_pieces = work / kLeastMultiplyAdds;
+  const auto pieces_of = [parts](int64_t slices) { return static_cast<double>(parts * slices); };
+  if (num_threads == 1 || kernel.block[0] == 0 || problem.groups != 1 || pieces_of(2) > most_pieces) return whole;
+  const Plane plane = is_filter_gradient(problem) ? filter_plane(kernel, problem) : image_plane(kernel, problem);
+  const bool packs_whole_filter = kernel.filter_tile != 0;
   // Parts are pieces already, each with all the kernel's tasks in it.
-  const int64_t pieces = parts > 1 ? parts : plane.tasks;
-  const double piece_cost = parts > 1 ? plane.cost_of(plane.extent) : plane.task_cost;
+  const double cost_of_whole = plane.cost_of(plane.extent);
+  const int64_t pieces = parts > 1 ? parts : plane.across * plane.down;
+  const double piece_cost = parts > 1 ? cost_of_whole : plane.cost_of_task(packs_whole_filter);
   const double most_work = kMostWork * static_cast<double>(pieces) * piece_cost;
   double least_time = kGain * time_of(pieces, num_threads, piece_cost);
+  if (pieces_of(1) * cost_of_whole / num_threads >= least_time) return whole;  // no slices could be as good
   Slices best;
-  for (int64_t first = 1; first <= 2 * num_threads; ++first) {
+  const int64_t most = std::min(2 * int64_t{num_threads}, divide_up(plane.extent[0], plane.grain[0]));
+  for (int64_t first = 1; first <= most; first = next_count(first)) {
     Slices slices;
     cut(plane, 0, first, &slices);
-    if (slices.count[0] < first) continue;  // as the one before, or more uneven
-    for (int64_t wanted_pieces = 2 * int64_t{num_threads}; wanted_pieces > 1; wanted_pieces /= 2) {
+    int64_t others;
+    for (int64_t wanted = 2 * int64_t{num_threads}; wanted > 0; wanted = others > 1 ? wanted / 2 : 0) {
       // Where a filter is packed whole, each slice packs that of its channels.
-      const int64_t wanted = kernel.filter_tile != 0 ? 1 : divide_up(wanted_pieces, parts * slices.count[0]);
-      cut(plane, 1, wanted, &slices);
-      cut(plane, 2, divide_up(wanted, slices.count[1]), &slices);
+      others = packs_whole_filter ? 1 : divide_up(wanted, parts * slices.count[0]);
+      cut(plane, 1, others, &slices);
+      cut(plane, 2, divide_up(others, slices.count[1]), &slices);
       const int64_t all = parts * slices.all();
       const double cost = plane.cost_of(slices.size), time = time_of(all, num_threads, cost);
-      if (static_cast<double>(all) * kLeastMultiplyAdds <= multiply_adds(problem) &&
-          static_cast<double>(all) * cost <= most_work && time < least_time) {
+      if (pieces_of(slices.all()) <= most_pieces && static_cast<double>(all) * cost <= most_work && time < least_time) {
         best = slices;
         least_time = time;
       }

@@ -65,8 +65,9 @@ Candidate read_kernel(std::istream &stream, const Target &target) {
   int strict, channels_last, input_in_place, joins_phases;
   stream >> library >> candidate.name >> strict >> kernel.filter[HEIGHT] >> kernel.filter[WIDTH] >>
       kernel.stride[HEIGHT] >> kernel.stride[WIDTH] >> channels_last >> kernel.max_reduction >> kernel.filter_tile >>
-      kernel.block[0] >> kernel.block[1] >> kernel.tile[0] >> kernel.tile[1] >> kernel.tile_images >> input_in_place >> joins_phases >> kernel.scratch_bytes;
-  if (!stream) die("a kernel needs a library, a name and 16 numbers");
+      kernel.block[0] >> kernel.block[1] >> kernel.block[2] >> kernel.block[3] >> kernel.grain[0] >> kernel.grain[1] >>
+      kernel.grain[2] >> input_in_place >> joins_phases >> kernel.scratch_bytes;
+  if (!stream) die("a kernel needs a library, a name and 18 numbers");
   kernel.strict_ok = strict != 0;
   kernel.channels_last = channels_last != 0;
   kernel.input_in_place = input_in_place != 0;

@@ -28,6 +28,9 @@ const std::vector<std::string> kShapes = {
     "all n2 h+2 w+3 c5 k7 fixed p9,10,11,12",
     "all n1 h29 w+0 c17 k31 fixed p0,1,2,0",
     "all n2 h7 w8 c5 k6 fixed pSAME gap3",
+    // With 16 threads in slices.
+    "all n4 h6 w8 c66 k70 fixed pSAME",
+    "backprop_input n1 h41 w20 c70 k64 r2x5 s3x2",
 };
 
 class Guards : public KernelTest {};
@@ -39,7 +42,7 @@ TEST_P(Guards, NoAccessOutside) {
     if (problem.op != kernel().op) continue;
     const Data data = integer_data(problem, kSeed);
     for (Placement placement : {Placement::kBeforeGuard, Placement::kAfterGuard, Placement::kOdd}) {
-      for (int threads : {1, 4}) {
+      for (int threads : {1, 16}) {
         RunOptions options;
         options.placement = placement;
         Outcome outcome;

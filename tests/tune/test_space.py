@@ -153,7 +153,7 @@ def test_a_neighbour_has_more_or_fewer_taps(taps, others):
 def test_a_task_with_vectors_of_the_input_has_channels_of_it():
     params = {"tile_vectors": 2, "tile_channels": 3, "block_vectors": 4, "block_channels": 6, "along_input": 1}
     kernel = kernel_of(Candidate("conv2d_backprop_filter", "direct", (1, 1), (1, 1), params))
-    assert kernel.cuts() == (32, 6, 16, 3, 1) and "_c16k3_" in kernel.name
+    assert kernel.cuts() == (32, 6, 0, 0, 16, 3, 0) and "_c16k3_" in kernel.name
 
 
 def test_blocks_along_the_width_count_vectors_of_a_phase():

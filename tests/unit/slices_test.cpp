@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "example_problem.h"
@@ -14,17 +15,25 @@ namespace {
 constexpr convgrad_op kOps[] = {CONVGRAD_OP_CONV2D, CONVGRAD_OP_CONV2D_BACKPROP_INPUT,
                                 CONVGRAD_OP_CONV2D_BACKPROP_FILTER};
 
-// Tasks of 64 channels by 512 pixels, or by 128 channels; tiles of 16 channels by 8 pixels or channels.
+// Tasks of 64 channels by 512 pixels (two images of 256, or 16 rows of 32) or tiles, or by 128 channels; slices in 16
+// channels and 8 columns or channels.
 Kernel blocked_kernel(convgrad_op op, const char *algorithm = "direct") {
   Kernel kernel = {};
   kernel.name = "blocked";
   kernel.algorithm = algorithm;
   kernel.dtype = CONVGRAD_FLOAT32;
   kernel.block[0] = 64;
-  kernel.block[1] = op == CONVGRAD_OP_CONV2D_BACKPROP_FILTER ? 128 : 512;
-  kernel.tile[0] = 16;
-  kernel.tile[1] = 8;
-  kernel.tile_images = 1;
+  if (op == CONVGRAD_OP_CONV2D_BACKPROP_FILTER) {
+    kernel.block[1] = 128;
+  } else if (strcmp(algorithm, "direct") == 0) {
+    kernel.block[1] = kernel.block[2] = 16;
+    kernel.block[3] = 2;
+  } else {
+    kernel.block[1] = 32;
+  }
+  kernel.grain[0] = 16;
+  kernel.grain[1] = 8;
+  kernel.grain[2] = 1;
   return kernel;
 }
 
@@ -52,26 +61,30 @@ const std::vector<Size> kSizes = {{4, 14, 3, 1, 256, 256}, {4, 14, 1, 1, 256, 10
 
 int64_t elements(const View &view) { return view.size[0] * view.size[1] * view.size[2] * view.size[3]; }
 
+void expect_every_element_in_one(const Normalized &problem, const Slices &slices) {
+  const Role result = result_of(problem.op);
+  std::vector<int> times(static_cast<size_t>(elements(problem.view[result])));
+  for (int64_t i = 0; i < slices.all(); ++i) {
+    const View view = slice_of(problem, slices, i).view[result];
+    for (int64_t d = 0; d < view.size[3]; ++d) {
+      for (int64_t c = 0; c < view.size[2]; ++c) {
+        for (int64_t b = 0; b < view.size[1]; ++b) {
+          const int64_t row = view.offset + b * view.stride[1] + c * view.stride[2] + d * view.stride[3];
+          for (int64_t a = 0; a < view.size[0]; ++a) ++times.at(static_cast<size_t>(row + a * view.stride[0]));
+        }
+      }
+    }
+  }
+  EXPECT_EQ(std::count(times.begin(), times.end(), 1), static_cast<int64_t>(times.size()))
+      << problem.op << " of " << problem.in_channels << " and " << problem.out_channels << " channels";
+}
+
 TEST(Slices, EveryElementIsInOne) {
   for (const convgrad_op op : kOps) {
     for (const Size &size : kSizes) {
       const Normalized problem = problem_for(op, size);
       for (int32_t threads = 2; threads < 70; threads += 7) {
-        const Slices slices = slices_of(blocked_kernel(op), problem, 1, threads);
-        std::vector<int> times(static_cast<size_t>(elements(problem.view[result_of(op)])));
-        for (int64_t i = 0; i < slices.all(); ++i) {
-          const View view = slice_of(problem, slices, i).view[result_of(op)];
-          for (int64_t d = 0; d < view.size[3]; ++d) {
-            for (int64_t c = 0; c < view.size[2]; ++c) {
-              for (int64_t b = 0; b < view.size[1]; ++b) {
-                const int64_t row = view.offset + b * view.stride[1] + c * view.stride[2] + d * view.stride[3];
-                for (int64_t a = 0; a < view.size[0]; ++a) ++times.at(static_cast<size_t>(row + a * view.stride[0]));
-              }
-            }
-          }
-        }
-        EXPECT_EQ(std::count(times.begin(), times.end(), 1), static_cast<int64_t>(times.size()))
-            << op << " " << size.side;
+        expect_every_element_in_one(problem, slices_of(blocked_kernel(op), problem, 1, threads));
       }
     }
   }
@@ -99,12 +112,15 @@ TEST(Slices, NoneWhereTheyGainNothing) {
   }
 }
 
+// Sizes that overflow where they are multiplied.
 TEST(Slices, AnyStride) {
   constexpr int64_t kFar = int64_t{1} << 30;
   const Axis axis = {5, 3, 5, kFar, kFar, 2 * kFar};
   for (const convgrad_op op : kOps) {
-    const Normalized problem = normalize(problem_of(op, 1, axis, axis, 300, 900), false);
-    EXPECT_GE(slices_of(blocked_kernel(op), problem, 1, 64).all(), 1);
+    const Normalized problem = normalize(problem_of(op, 4, axis, axis, 300, 900), false);
+    const Slices slices = slices_of(blocked_kernel(op), problem, 1, 64);
+    EXPECT_GT(slices.all(), 1);
+    expect_every_element_in_one(problem, slices);
   }
 }
 
@@ -126,17 +142,33 @@ TEST(Slices, AreWholeTiles) {
   }
   // Images that share a register tile stay together.
   Kernel kernel = blocked_kernel(CONVGRAD_OP_CONV2D);
-  kernel.tile_images = 4;
+  kernel.grain[2] = 4;
   const Slices slices = slices_of(kernel, problem_for(CONVGRAD_OP_CONV2D, {8, 7, 3, 1, 64, 64}), 1, 64);
   EXPECT_EQ(slices.size[1] % 4, 0);
 }
 
-TEST(Slices, AFilterThatIsPackedWholeIsPackedOnce) {
+// A filter that a kernel packs whole is packed by each slice, that of its channels.
+TEST(Slices, FiltersThatArePackedWhole) {
   Kernel kernel = blocked_kernel(CONVGRAD_OP_CONV2D);
   kernel.filter_tile = 16;
+  kernel.block[1] = 784;
   const Slices slices = slices_of(kernel, problem_for(CONVGRAD_OP_CONV2D, {4, 14, 1, 1, 1024, 256}), 1, 64);
-  EXPECT_GT(slices.count[0], 4);
+  EXPECT_EQ(slices.count[0], 16);
   EXPECT_EQ(slices.count[1] * slices.count[2], 1);
+  kernel.block[1] = 224;
+  // 16 x 56 tasks are 56 for each thread; slices would pack the image again and again.
+  EXPECT_EQ(slices_of(kernel, problem_for(CONVGRAD_OP_CONV2D, {64, 14, 1, 1, 256, 1024}), 1, 16).all(), 1);
+}
+
+// A channel grain that no tensor has: nothing is cut there.
+TEST(Slices, ChannelsMayHaveToStayTogether) {
+  Kernel kernel = blocked_kernel(CONVGRAD_OP_CONV2D_BACKPROP_FILTER);
+  kernel.grain[0] = 1 << 30;
+  const Normalized problem = problem_for(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, {4, 14, 3, 1, 256, 256});
+  const Slices slices = slices_of(kernel, problem, 1, 64);
+  EXPECT_EQ(slices.count[0], 1);
+  EXPECT_GT(slices.count[1], 8);
+  expect_every_element_in_one(problem, slices);
 }
 
 // Rows of a slice meet the same taps and rows of the other image as before.
