@@ -80,7 +80,8 @@ class Cuda:
         torch.cuda.set_stream(self._stream)
         self._driver = Driver()
         torch.zeros(1, device=self._device)  # makes the context
-        self._context = convgrad.Context(target, self._driver.current_context(), self._stream.cuda_stream)
+        self._target = target
+        self._context = self._new_context(None)
         self._library = cudnn.Library(torch.backends.cudnn.version())
         self._library.open(self._stream.cuda_stream)
         self._properties = torch.cuda.get_device_properties(self._device)
@@ -90,6 +91,9 @@ class Cuda:
                                       self._nowhere.data_ptr())
         # PyTorch keeps the plan that it once chose for a problem, however it chose it: one such memory a thread.
         self._threads = {choice: concurrent.futures.ThreadPoolExecutor(1, choice) for choice in PYTORCH_CHOICES}
+
+    def _new_context(self, kernel):
+        return convgrad.Context(self._target, self._driver.current_context(), self._stream.cuda_stream, kernel)
 
     def description(self):
         version = torch.backends.cudnn.version()
@@ -108,6 +112,14 @@ class Cuda:
 
     def measure(self, layer, op):
         """The device's FMA peak in GFLOP/s meanwhile, and what each side did."""
+        return self._measure(layer, op, [(self._ours, memory_format) for memory_format in FORMATS] + [
+            (self._pytorch if peer.by == "PyTorch" else self._cudnn, peer) for peer in peers(op)])
+
+    def measure_kernels(self, layer, op, names):
+        """As measure(), but the sides are our choice and our kernels of these names, channels_last."""
+        return self._measure(layer, op, [(self._ours, "channels_last")] + [(self._forced, name) for name in names])
+
+    def _measure(self, layer, op, makers):
         operands = Operands(layer, op, self._device)
         shape = layer.shapes(op)[2]
         first, second = (x.double() for x in operands.nhwc)
@@ -116,8 +128,6 @@ class Cuda:
         del first, second
 
         runnable, outcomes = [], []
-        makers = [(self._ours, memory_format) for memory_format in FORMATS] + [
-            (self._pytorch if peer.by == "PyTorch" else self._cudnn, peer) for peer in peers(op)]
         for make, choice in makers:
             side, fields = self._try(make, choice, layer, op, operands, exact, magnitude)
             outcomes.append(fields)
@@ -125,23 +135,25 @@ class Cuda:
                 runnable.append(side)
         del exact, magnitude
 
-        first_results = {side: side.run().clone() for side in runnable if side.fields["by"] == "convgrad"}
         peak = Side({}, self._peak.run)
         self._time([peak, *runnable])
         for side in runnable:
             side.fields.update(ms=statistics.median(side.runs), best_ms=min(side.runs))
-        for side, result in first_results.items():
-            if not torch.equal(side.run(), result):
-                side.fields.update(verdict="wrong", reason="another run gave other bits")
+            if side.fields["by"] == "convgrad":
+                result = side.run().clone()
+                if not torch.equal(side.run(), result):
+                    side.fields.update(verdict="wrong", reason="another run gave other bits")
         self._workspace = self._workspace.new_empty(0)  # it may be as large as all else
         torch.cuda.empty_cache()
         return self._peak.flops / statistics.median(peak.runs) * 1e-6, outcomes
 
     def _try(self, make, choice, layer, op, operands, exact, magnitude):
         """The side, or None, and its fields with a verdict: it has to run, and to be right."""
-        is_ours = make == self._ours
-        if is_ours:
+        is_ours = make in (self._ours, self._forced)
+        if make == self._ours:
             fields = {"by": "convgrad", "choice": "", "memory_format": choice, "tf32": False}
+        elif make == self._forced:
+            fields = {"by": "convgrad", "choice": choice, "memory_format": "channels_last", "tf32": False}
         else:
             fields = {**vars(choice)}
         if not is_ours and layer.symmetric_pads() is None:
@@ -162,8 +174,11 @@ class Cuda:
         fields.update(verdict="ok", reason="")
         return side, fields
 
-    def _ours(self, memory_format, fields, layer, op, operands):
-        plan = ours.plan(self._context, layer, op, memory_format, convgrad.CUDA)
+    def _forced(self, kernel, fields, layer, op, operands):
+        return self._ours("channels_last", fields, layer, op, operands, self._new_context(kernel))
+
+    def _ours(self, memory_format, fields, layer, op, operands, context=None):
+        plan = ours.plan(context or self._context, layer, op, memory_format, convgrad.CUDA)
         fields["choice"] = plan.kernel()
         first, second = operands.ours(memory_format)
         result = operands.result("convgrad", memory_format).fill_(float("nan"))

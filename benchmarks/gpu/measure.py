@@ -19,14 +19,20 @@ from ours import convgrad
 NETWORKS = pathlib.Path(__file__).resolve().parents[2] / "data" / "networks.json"
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def layer_arguments(description):
+    """A parser of what layers_of() asks for."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("json", type=pathlib.Path, metavar="RESULT.json")
     parser.add_argument("--network", action="append", metavar="NAME",
                         help="a network of data/networks.json; may be given again (resnet_50 and vgg_16)")
     parser.add_argument("--batch", type=int, default=32, help="images at once (32)")
     parser.add_argument("--layers", default="", metavar="TEXT", help="only layers with this in their names")
     parser.add_argument("--op", action="append", choices=OPS, help="only this operation; may be given again")
+    return parser
+
+
+def arguments():
+    parser = layer_arguments(__doc__)
     parser.add_argument("--rounds", type=int, help="turns of each side (7; dry run: 1)")
     parser.add_argument("--target", help="convgrad's target (cuda; dry run: opencl)")
     parser.add_argument("--dry-run", action="store_true",

@@ -6,6 +6,7 @@ import ctypes
 import time
 import types
 
+import kernels
 import layers
 import measure
 import numpy as np
@@ -62,10 +63,14 @@ class OnCpu(cuda.Cuda):
     def __init__(self):
         self._rounds = 2
         self._device, self._stream, self._library = torch.device("cpu"), None, None
-        self._context = convgrad.Context()
+        self._context = self._new_context(None)
         self._workspace = torch.empty(0, dtype=torch.uint8)
         self._peak = types.SimpleNamespace(flops=10**6, run=lambda: time.sleep(1e-4))
         self._threads = {name: concurrent.futures.ThreadPoolExecutor(1, name) for name in peers.PYTORCH_CHOICES}
+
+
+    def _new_context(self, kernel):
+        return convgrad.Context(kernel=kernel)
 
 
 @pytest.fixture
@@ -94,6 +99,20 @@ def test_all_sides_agree(machine, name, op):
         known = side["by"] != "cuDNN" or side["choice"] in ("ALGO_0", "IMPLICIT_GEMM")
         assert side["verdict"] == ("ok" if known else "unsupported"), side
         assert not known or (side["ms"] > 0 and side["error"] < 1e-5)
+
+
+def test_kernels_by_name(machine):
+    layer, op = a_layer("res4a_branch2b"), "conv2d_backprop_filter"
+    names = kernels.names_of(op, "x86_64_sse41", layer, "direct|generic")
+    assert [name for name in names if "_direct_3x3s1_" in name] and [name for name in names if "_generic_" in name]
+    assert not [name for name in names if "_1x1s1_" in name or "backprop_input" in name]
+    peak, sides = machine.measure_kernels(layer, op, [*names, "conv2d_f32_x86_64_sse41_generic_any_h1w4k8"])
+    assert [side["choice"] for side in sides[1:-1]] == names
+    assert {side["verdict"] for side in sides[:-1]} == {"ok"} and sides[-1]["verdict"] == "failed"
+    result = {"network": "n", "layer": "l", "op": op, "gflop": layer.flops() * 1e-9, "peak_gflops": peak, "sides": sides}
+    first, *others = kernels.ranking(result, 1)
+    assert first.startswith(f"n l {op}: {sides[0]['choice']} ") and len(others) == 2
+    assert min(sides[1:-1], key=lambda side: side["ms"])["choice"] in others[0] and "FAILED conv2d_f32" in others[1]
 
 
 def test_wrong_results_are_seen(machine, monkeypatch):

@@ -157,11 +157,15 @@ def verdict(op, attributes, first_shape, second_shape, result_shape, capacity):
 
 
 class Context:
-    """A convgrad_context, destroyed with the object; device and queue are a CUDA or OpenCL context and its queue."""
+    """A convgrad_context, destroyed with the object; device and queue are a CUDA or OpenCL context and its queue.
 
-    def __init__(self, target=None, device=None, queue=None):
+    kernel: the name of the only one that it uses.
+    """
+
+    def __init__(self, target=None, device=None, queue=None, kernel=None):
         options = ContextOptions(struct_size=ctypes.sizeof(ContextOptions), device=device, queue=queue)
         options.target = None if target is None else target.encode()
+        options.kernel = None if kernel is None else kernel.encode()
         self.handle = ctypes.c_void_p()
         _check(_library.convgrad_context_create(options, self.handle))
 
