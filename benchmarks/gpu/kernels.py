@@ -50,7 +50,11 @@ def ranking(result, best):
 
 def main():
     options = arguments()
-    from cuda import Cuda  # PyTorch: not for --help
+    try:
+        from cuda import Cuda  # not for --help
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"{error}: this needs a Python with PyTorch and NumPy, for example build/gpu_torch_env's, which "
+                         "build_tools/bench_gpu makes") from None
     machine = Cuda(options.target, options.rounds)
     document = {"convgrad": convgrad.version(), "target": options.target, "batch": options.batch,
                 "rounds": options.rounds, **machine.description(), "results": []}
