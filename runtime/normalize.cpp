@@ -270,4 +270,16 @@ Phase phase_at(const Axis &axis, int64_t index) {
   return phase;
 }
 
+void crop(Normalized *problem, Role image, int axis, int64_t first, int64_t size) {
+  crop(&problem->view[image], image_dimension(axis), first, size);
+  Axis &of = problem->axis[axis];
+  if (image == OUTPUT) {
+    of.out = size;
+    of.before -= Wide{first} * of.stride;
+  } else {
+    of.in = size;
+    of.before += first;
+  }
+}
+
 }  // namespace convgrad

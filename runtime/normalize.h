@@ -15,6 +15,11 @@ struct View {
   int64_t stride[4];
 };
 
+inline void crop(View *view, int dimension, int64_t first, int64_t size) {
+  view->offset += first * view->stride[dimension];
+  view->size[dimension] = size;
+}
+
 struct Normalized {
   convgrad_op op;
   convgrad_dtype dtype;
@@ -25,6 +30,11 @@ struct Normalized {
   bool fill;              // the result is filled with zeros before a kernel runs: none writes all of it
   bool run;               // false: there is nothing to add up
 };
+
+// Leaves `size` rows (or columns) of the input or the output, from `first` on, which meet what they met.
+void crop(Normalized *problem, Role image, int axis, int64_t first, int64_t size);
+
+constexpr int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
 
 // What is left of an axis once taps and positions that meet no input are gone. `before` is adjusted.
 struct TrimmedAxis {

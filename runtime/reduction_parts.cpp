@@ -16,8 +16,6 @@ constexpr int64_t kOperandsPerPartial = 4;
 // Rows of a part: whole Winograd tiles, and whole panels of the usual schedules; columns where the image is one row.
 constexpr int64_t kRows = 4, kColumns = 64;
 
-int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
-
 // Exact: strides of 0 let a view have more elements than memory.
 Wide elements(const View &view) { return Wide{view.size[0]} * view.size[1] * view.size[2] * view.size[3]; }
 
@@ -49,13 +47,8 @@ ReductionParts reduction_parts(const Kernel &kernel, const Normalized &problem) 
 
 Normalized part_of(const Normalized &problem, const ReductionParts &parts, int64_t index) {
   Normalized part = problem;
-  Axis &axis = part.axis[parts.axis];
-  View &out = part.view[OUTPUT];
-  const int dimension = image_dimension(parts.axis);
   const int64_t first = index * parts.rows;
-  axis.out = out.size[dimension] = std::min(parts.rows, axis.out - first);
-  axis.before -= Wide{first} * axis.stride;
-  out.offset += first * out.stride[dimension];
+  crop(&part, OUTPUT, parts.axis, first, std::min(parts.rows, problem.axis[parts.axis].out - first));
   return part;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <utility>
 
 namespace convgrad {
 namespace {
@@ -21,14 +20,12 @@ constexpr double kMostWork = 2;
 // Slices' rows are whole tiles of Winograd's algorithm, so that a pixel is in the same tile whatever they are.
 constexpr int64_t kTile = 4, kRows = kTile;
 
-int64_t divide_up(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
-
 bool is_filter_gradient(const Normalized &problem) { return problem.op == CONVGRAD_OP_CONV2D_BACKPROP_FILTER; }
 bool is_winograd(const Kernel &kernel) { return strncmp(kernel.algorithm, "winograd", 8) == 0; }
 Role image_of(const Normalized &problem) { return problem.op == CONVGRAD_OP_CONV2D ? OUTPUT : INPUT; }
 
 // Dimensions of an image's view.
-enum { CHANNELS = 0, COLUMNS = 1, ROWS = 2, IMAGES = 3 };
+enum { CHANNELS = 0, COLUMNS = image_dimension(WIDTH), ROWS = image_dimension(HEIGHT), IMAGES = 3 };
 
 // What an image's third way cuts.
 int lines_of(const Normalized &problem) { return problem.view[image_of(problem)].size[ROWS] > 1 ? ROWS : COLUMNS; }
@@ -130,16 +127,11 @@ double multiply_adds(const Normalized &problem) {
   return product;
 }
 
-void take(View *view, int dimension, int64_t first, int64_t size) {
-  view->offset += first * view->stride[dimension];
-  view->size[dimension] = size;
-}
-
 }  // namespace
 
 Slices slices_of(const Kernel &kernel, const Normalized &problem, int64_t parts, int32_t num_threads) {
   const Slices whole;
-  const double work = multiply_adds(problem), most_pieces = work / kLeastMultiplyAdds;
+  const double most_pieces = multiply_adds(problem) / kLeastMultiplyAdds;
   const auto pieces_of = [parts](int64_t slices) { return static_cast<double>(parts * slices); };
   if (num_threads == 1 || kernel.block[0] == 0 || problem.groups != 1 || pieces_of(2) > most_pieces) return whole;
   const Plane plane = is_filter_gradient(problem) ? filter_plane(kernel, problem) : image_plane(kernel, problem);
@@ -175,37 +167,39 @@ Slices slices_of(const Kernel &kernel, const Normalized &problem, int64_t parts,
 
 Normalized slice_of(const Normalized &problem, const Slices &slices, int64_t index) {
   Normalized slice = problem;
-  // Cuts the dimension of one of the views, or of two that share it, and tells where and how far.
-  const auto cut_views = [&](int way, View *view, int dimension, View *other, int of_other) {
-    const int64_t extent = view->size[dimension], at = index % slices.count[way];
+  int64_t first, size;
+  const auto next_way = [&](int way, int64_t extent) {
+    first = index % slices.count[way] * slices.size[way];
+    size = slices.count[way] == 1 ? extent : std::min(slices.size[way], extent - first);
     index /= slices.count[way];
-    if (slices.count[way] == 1) return std::pair<int64_t, int64_t>(0, extent);
-    const int64_t first = at * slices.size[way], size = std::min(slices.size[way], extent - first);
-    take(view, dimension, first, size);
-    if (other != nullptr) take(other, of_other, first, size);
-    return std::pair<int64_t, int64_t>(first, size);
   };
   View &filter = slice.view[FILTER], &input = slice.view[INPUT], &output = slice.view[OUTPUT];
   if (is_filter_gradient(problem)) {
-    slice.in_channels = cut_views(0, &input, CHANNELS, &filter, 1).second;
-    slice.out_channels = cut_views(1, &output, CHANNELS, &filter, 0).second;
+    next_way(0, problem.in_channels);
+    crop(&input, CHANNELS, first, slice.in_channels = size);
+    crop(&filter, 1, first, size);
+    next_way(1, problem.out_channels);
+    crop(&output, CHANNELS, first, slice.out_channels = size);
+    crop(&filter, 0, first, size);
     return slice;
   }
-  const bool of_input = image_of(problem) == INPUT;
-  View &image = of_input ? input : output, &other = of_input ? output : input;
-  (of_input ? slice.in_channels : slice.out_channels) =
-      cut_views(0, &image, CHANNELS, &filter, of_input ? 1 : 0).second;
-  slice.batch = cut_views(1, &image, IMAGES, &other, IMAGES).second;
-  if (lines_of(problem) == COLUMNS) {
-    // Where they are cut the other image has as many.
-    if (slices.count[2] > 1)
-      slice.axis[WIDTH].in = slice.axis[WIDTH].out = cut_views(2, &image, COLUMNS, &other, COLUMNS).second;
-    return slice;
+  const Role role = image_of(problem);
+  View &image = slice.view[role], &other = role == INPUT ? output : input;
+  next_way(0, image.size[CHANNELS]);
+  crop(&image, CHANNELS, first, (role == INPUT ? slice.in_channels : slice.out_channels) = size);
+  crop(&filter, role == INPUT ? 1 : 0, first, size);
+  next_way(1, problem.batch);
+  crop(&image, IMAGES, first, slice.batch = size);
+  crop(&other, IMAGES, first, size);
+  if (slices.count[2] == 1) return slice;
+  const int lines = lines_of(problem);
+  next_way(2, image.size[lines]);
+  if (lines == ROWS) {
+    crop(&slice, role, HEIGHT, first, size);
+  } else {  // of a product: a column meets one
+    crop(&image, COLUMNS, first, slice.axis[WIDTH].in = size);
+    crop(&other, COLUMNS, first, slice.axis[WIDTH].out = size);
   }
-  const auto [row, rows] = cut_views(2, &image, ROWS, nullptr, 0);
-  Axis &axis = slice.axis[HEIGHT];
-  (of_input ? axis.in : axis.out) = rows;
-  axis.before += of_input ? Wide{row} : -Wide{row} * axis.stride;
   return slice;
 }
 
