@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "schedules/schedule.h"
+#include "schedules/image.h"
 
 namespace convgrad {
 
@@ -15,15 +15,13 @@ namespace convgrad {
 // Halide does not see through divisions.
 class FilterPanel {
  public:
-  static constexpr const char *kName = "filter_panel";  // of its Func
-
   // `stages` has the coordinates and the sum. tap(channel, reduced, s, r) is the filter, and zero beyond the `channels`
   // of the result. `tile_channels` 0: a piece.
   template <typename Tap>
   FilterPanel(ImageStages *stages, const Halide::Expr &channels, int tile_channels, const Tap &tap)
       : tile_channels_(tile_channels) {
     const Halide::Var channel = stages->channel, reduced = stages->reduced, s = stages->s, r = stages->r;
-    Halide::Func panel(kName);
+    Halide::Func panel("filter_panel");
     if (tile_channels == 0) {
       panel(channel, reduced, s, r) = tap(channel, reduced, s, r);
     } else {

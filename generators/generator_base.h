@@ -9,29 +9,44 @@
 #include <utility>
 #include <vector>
 
-#include "generators/gpu_offsets.h"
-#include "generators/launch_plan.h"
-#include "generators/scratch_size.h"
-#include "generators/spread_prefetches.h"
-#include "generators/thread_registers.h"
+#include "generators/element_type.h"
+#include "lowering/gpu_offsets.h"
+#include "lowering/launch_plan.h"
+#include "lowering/scratch_size.h"
+#include "lowering/spread_prefetches.h"
+#include "lowering/thread_registers.h"
 #include "schedules/schedule.h"
 
 namespace convgrad {
 
-enum class Algorithm {
-  kGeneric,      // any filter size, stride and dilation, given at run time; any memory layout
-  kDirect,       // filter size and stride are constants, dilation 1, channels contiguous
-  kWinograd4x4,  // so they are, and results are computed in tiles of 4 x 4 pixels (winograd.h)
-};
+// What a generator that is a template names of its base.
+#define CONVGRAD_GENERATOR_NAMES(Generator)                                                                      \
+  using Base = Conv2dGenerator<Generator<Family>, Family>;                                                       \
+  using Expr = Halide::Expr;                                                                                     \
+  using Func = Halide::Func;                                                                                     \
+  using RDom = Halide::RDom;                                                                                     \
+  using Var = Halide::Var;                                                                                       \
+  template <typename T>                                                                                          \
+  using Input = typename Base::template Input<T>;                                                                \
+  template <typename T>                                                                                          \
+  using Output = typename Base::template Output<T>;                                                              \
+  template <typename T, int D>                                                                                   \
+  using Buffer = typename Base::template Buffer<T, D>;                                                           \
+  using Base::channels_repeated, Base::configure_offsets, Base::configure_types, Base::filter_height,            \
+      Base::filter_width, Base::finish_schedule, Base::fixed, Base::in_vectors, Base::in_whole_panels, Base::lanes, \
+      Base::on_gpu, Base::one_tap, Base::packed_filter_channels, Base::padded, Base::params, Base::prefetch_of,  \
+      Base::product, Base::set_filter_layout, Base::set_gradient_layout, Base::set_layout, Base::set_panel_size, \
+      Base::set_panel_under_filter, Base::storage, Base::stored, Base::stride_height, Base::stride_width,        \
+      Base::taps_of_phase, Base::unpacked, Base::zero, Base::zero_outside;
 
-template <typename Derived>
+// `Family`: the kernel family (schedules/families/), whose numbers are the generator's parameters.
+template <typename Derived, typename Family>
 class Conv2dGenerator : public Halide::Generator<Derived> {
  public:
-  Halide::GeneratorParam<Algorithm> algorithm{
-      "algorithm",
-      Algorithm::kGeneric,
-      {{"generic", Algorithm::kGeneric}, {"direct", Algorithm::kDirect}, {"winograd_4x4", Algorithm::kWinograd4x4}}};
-  Halide::GeneratorParam<int> filter_height{"filter_height", 0, 0, 64};  // 0: given at run time
+  typename Family::GeneratorParams numbers;
+  Halide::GeneratorParam<std::string> dtype{"dtype", "f32"};  // of runtime/dtypes.inc
+  // Of a fixed filter; 0: given at run time.
+  Halide::GeneratorParam<int> filter_height{"filter_height", 0, 0, 64};
   Halide::GeneratorParam<int> filter_width{"filter_width", 0, 0, 64};
   Halide::GeneratorParam<int> stride_height{"stride_height", 0, 0, 64};
   Halide::GeneratorParam<int> stride_width{"stride_width", 0, 0, 64};
@@ -41,10 +56,41 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   Halide::GeneratorParam<std::string> launch_file{"launch_file", ""};    // and what a GPU's launches need
 
  protected:
-  bool direct() const { return algorithm == Algorithm::kDirect; }
-  bool fixed() const { return algorithm != Algorithm::kGeneric; }
-  int lanes() const { return vector_bytes / static_cast<int>(sizeof(float)); }
+  static constexpr bool fixed() { return Family::fixed; }  // filter and stride are constants
+  int lanes() const { return vector_bytes / storage().bytes(); }
   bool on_gpu() const { return this->get_target().has_gpu_feature(); }
+
+  // Elements as they lie in memory, and what sums are of.
+  Halide::Type storage() const { return ElementType::named(dtype).storage; }
+  Halide::Type accumulator() const { return ElementType::named(dtype).accumulator; }
+  Halide::Expr zero() const { return Halide::Internal::make_zero(storage()); }
+  Halide::Expr product(const Halide::Expr &a, const Halide::Expr &b) const {
+    return cast(accumulator(), a) * cast(accumulator(), b);
+  }
+  Halide::Expr stored(const Halide::Expr &sum) const { return cast(storage(), sum); }
+
+  // Called in configure().
+  template <typename... Buffers>
+  void configure_types(Buffers &...buffers) const {
+    (buffers.set_type(storage()), ...);
+  }
+
+  // The family's numbers with what its rules know beside them. Rows are checked when the build is configured; the rules
+  // here are for those who run a generator by hand.
+  typename Family::Params params() const {
+    typename Family::Params params = numbers.numbers();
+    params.filter_height = filter_height, params.filter_width = filter_width;
+    params.stride_height = stride_height, params.stride_width = stride_width;
+    params.lanes = lanes(), params.bytes = storage().bytes();
+    const char *broken_rule = params.broken_rule();
+    _halide_user_assert(broken_rule == nullptr) << broken_rule;
+    return params;
+  }
+
+  // As the family's fact of that name; 0: its filter is not packed whole.
+  static int packed_filter_channels(const typename Family::Params &params) {
+    return static_cast<int>(params.fact("packed_filter_channels"));
+  }
 
   // Panels on a GPU are whole, which spares the innermost loop its conditions: what they hold beyond a tensor is zero.
   Halide::Expr in_whole_panels(const Halide::Expr &extent, int panel) const {
@@ -56,7 +102,7 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   Halide::Expr in_vectors(const Buffer &buffer) const {
     const Halide::Expr channels = buffer.dim(0).extent();
     const Halide::Expr whole = channels % lanes() == 0 && channels > lanes() - 1;
-    return direct() ? whole : whole && buffer.dim(0).stride() == 1;
+    return fixed() ? whole : whole && buffer.dim(0).stride() == 1;
   }
 
   // What fills a panel on a GPU: the tensor, and zero outside of all its dimensions. Where channels come in whole
@@ -75,7 +121,7 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
       read.push_back(clamp(at[d], least, most));
     }
     Halide::Func result("padded");
-    result(at) = select(inside, buffer(read), 0.0f);
+    result(at) = select(inside, buffer(read), zero());
     return result;
   }
 
@@ -96,14 +142,14 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     return one_tap(taps) ? outputs : (outputs - 1) * stride + taps;
   }
 
-  // How large a panel under a block of outputs is: as given for a direct algorithm; one of a single tap has the block's
-  // own size.
+  // How large a panel under a block of outputs is: as given for a fixed filter; one of a single tap has the block's own
+  // size.
   template <typename Stages>
   void set_panel_size(Stages *stages, std::function<int(int)> width, std::function<int(int)> height) const {
-    stages->panel_of_one_tap = !direct();
+    stages->panel_of_one_tap = !fixed();
     const auto same = [](int outputs) { return outputs; };
-    stages->panel_width = direct() ? std::move(width) : same;
-    stages->panel_height = direct() ? std::move(height) : same;
+    stages->panel_width = fixed() ? std::move(width) : same;
+    stages->panel_height = fixed() ? std::move(height) : same;
   }
   template <typename Stages>
   void set_panel_under_filter(Stages *stages) const {
@@ -119,11 +165,11 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
       for (Halide::Stage stage : stages) {
         (stage.prefetch(buffers, loop, loop, 0, Halide::PrefetchBoundStrategy::NonFaulting), ...);
       }
-      spread_prefetches(this->get_pipeline(), loop.name(), tile.name());
+      spread_prefetches(this->get_pipeline(), loop.name(), tile);
     };
   }
 
-  // Kernels for a fixed filter read and write whole vectors of channels, generic ones take every layout.
+  // Kernels for a fixed filter read and write whole vectors of channels, others take every layout.
   template <typename Buffer>
   void set_layout(Buffer &buffer) const {
     buffer.dim(0).set_min(0);
@@ -154,12 +200,12 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
   // The tensor, and zero where one of these dimensions leaves it; the others are trusted to stay inside. (Images:
   // bounds inference overestimates a block of several of them.)
   template <typename Buffer>
-  static Halide::Func zero_outside(Buffer &buffer, const std::vector<int> &dimensions) {
+  Halide::Func zero_outside(Buffer &buffer, const std::vector<int> &dimensions) const {
     Halide::Region bounds(4);
     for (int d : dimensions) {
       bounds[d] = {buffer.dim(d).min(), buffer.dim(d).extent()};
     }
-    return Halide::BoundaryConditions::constant_exterior(buffer, 0.0f, bounds);
+    return Halide::BoundaryConditions::constant_exterior(buffer, zero(), bounds);
   }
 
   // What fills a panel whose last channels may be beyond the tensor's, where what is computed of those is dropped: some
@@ -185,20 +231,19 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
     return result;
   }
 
-  // Rows are checked when the build is configured; this is for those who run a generator by hand.
-  static void refuse_broken_rule(const char *rule) { _halide_user_assert(rule == nullptr) << rule; }
-
-  // `whole_tensor`: as of write_scratch_size.
-  void finish_schedule(const std::string &whole_tensor = "") {
+  // `in_registers`: what a GPU's threads add up (lowering/thread_registers.h). `whole_tensors`: as of
+  // write_scratch_size.
+  void finish_schedule(const std::vector<Halide::Func> &in_registers,
+                       const std::vector<Halide::Func> &whole_tensors = {}) {
     if (on_gpu()) {
-      keep_in_registers(this->get_pipeline(), "sum");
+      keep_in_registers(this->get_pipeline(), in_registers);
       // What a CUDA block has without opting in; what OpenCL devices from a CPU to a phone's GPU have.
       const bool cuda = this->get_target().has_feature(Halide::Target::CUDA);
       write_launch_plan(this->get_pipeline(), launch_file,
                         cuda ? LaunchLimits{1024, 48 * 1024} : LaunchLimits{256, 32 * 1024});
     }
     if (!buffers_with_offset_.empty()) add_buffer_offsets(this->get_pipeline(), buffers_with_offset_);
-    write_scratch_size(this->get_pipeline(), kernel_name, scratch_file, whole_tensor);
+    write_scratch_size(this->get_pipeline(), kernel_name, scratch_file, whole_tensors);
   }
 
  private:

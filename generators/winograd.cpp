@@ -12,11 +12,16 @@ using Halide::Expr;
 constexpr double kA = 0.75, kB = 1.5;
 constexpr double kA2 = kA * kA, kB2 = kB * kB;
 
-Expr constant(double value) { return Halide::Internal::make_const(Halide::Float(32), value); }
+// A constant of the type of what it meets.
+struct Constants {
+  Halide::Type type;
+  Expr operator()(double value) const { return Halide::Internal::make_const(type, value); }
+};
 
 }  // namespace
 
 Exprs transform_input(const Exprs &d) {
+  const Constants constant = {d[0].type()};
   const Expr even_a = d[4] - constant(kB2) * d[2], odd_a = constant(kA) * (d[3] - constant(kB2) * d[1]);
   const Expr even_b = d[4] - constant(kA2) * d[2], odd_b = constant(kB) * (d[3] - constant(kA2) * d[1]);
   const Expr sum = constant(kA2 + kB2), product = constant(kA2 * kB2);
@@ -25,6 +30,7 @@ Exprs transform_input(const Exprs &d) {
 }
 
 Exprs transform_filter(const Exprs &g) {
+  const Constants constant = {g[0].type()};
   // G's row of a point is divided by the product of its distances to the others.
   const double scale_0 = 1 / (kA2 * kB2), scale_a = 1 / (2 * kA2 * (kA2 - kB2)), scale_b = 1 / (2 * kB2 * (kB2 - kA2));
   const auto even = [&](double scale, double square) {
@@ -40,6 +46,7 @@ Exprs transform_filter(const Exprs &g) {
 }
 
 Exprs transform_output(const Exprs &m, int n) {
+  const Constants constant = {m[0].type()};
   const Expr sum_a = m[1] + m[2], difference_a = m[1] - m[2], sum_b = m[3] + m[4], difference_b = m[3] - m[4];
   Exprs y = {m[0] + (sum_a + sum_b), constant(kA) * difference_a + constant(kB) * difference_b,
              constant(kA2) * sum_a + constant(kB2) * sum_b};

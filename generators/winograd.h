@@ -21,9 +21,10 @@
 namespace convgrad {
 namespace winograd {
 
-constexpr int kDomain = 6;  // a tile has 6 x 6 products
-constexpr int kTile = 4;    // rows and columns of pixels that a tile owns: of the result, or of out_backprop
-constexpr int kTaps = 3;
+constexpr int kDomain = WinogradSizes::domain_side;
+constexpr int kTile = WinogradSizes::pixel_side;
+constexpr int kTaps = kDomain - kTile + 1;
+static_assert(WinogradSizes::domain_size == kDomain * kDomain, "a tile's products");
 
 using Exprs = std::vector<Halide::Expr>;
 using Transform = std::function<Exprs(const Exprs &)>;
@@ -75,11 +76,11 @@ TransformedTiles transform_tiles(const Image &image, const Grid &grid, int size,
   for (int d : {0, 3}) {
     bounds[d] = {image.dim(d).min(), image.dim(d).extent()};
   }
-  tiles.interior.pixels(c, t, x, y) = constant_exterior(image, 0.0f, bounds)(
+  tiles.interior.pixels(c, t, x, y) = constant_exterior(image, Halide::Internal::make_zero(image.type()), bounds)(
       c, Halide::min(inside_x + x, image.dim(1).max()), Halide::min(inside_y + y, image.dim(2).max()), n);
-  tiles.border.pixels(c, t, x, y) = constant_exterior(image, 0.0f)(c, first_x + x, first_y + y, n);
+  tiles.border.pixels(c, t, x, y) = constant_exterior(image, Halide::Internal::make_zero(image.type()))(c, first_x + x, first_y + y, n);
 
-  tiles.tile(c, t, i, j) = Halide::undef<float>();
+  tiles.tile(c, t, i, j) = Halide::undef(image.type());
   for (TransformedTiles::Way *way : {&tiles.interior, &tiles.border}) {
     way->rows(c, t, i, y) = transformed(transform, way->pixels, size, i, [&](Halide::Expr at) {
       return Exprs{c, t, at, y};

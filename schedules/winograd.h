@@ -1,35 +1,17 @@
-// The stages of the Winograd algorithms (generators/winograd*), as schedule.h has those of the others.
+// Families of Winograd's minimal filtering (generators/winograd.h).
 #ifndef CONVGRAD_SCHEDULES_WINOGRAD_H
 #define CONVGRAD_SCHEDULES_WINOGRAD_H
 
-#include <Halide.h>
+#include "schedules/schedule.h"
 
 namespace convgrad {
 
-struct WinogradImageScheduleParams {
-#define CONVGRAD_WINOGRAD_IMAGE_PARAM(name, preset, least, most, meaning) int name = preset;
-#include "schedules/schedule_params.inc"
-  int lanes = 0;
-
-  const char *broken_rule() const {  // what it says; NULL: none is broken
-#define CONVGRAD_WINOGRAD_IMAGE_RULE(expression, meaning) \
-  if (!(expression)) return meaning;
-#include "schedules/schedule_params.inc"
-    return nullptr;
-  }
-};
-
-struct WinogradFilterScheduleParams {
-#define CONVGRAD_WINOGRAD_FILTER_PARAM(name, preset, least, most, meaning) int name = preset;
-#include "schedules/schedule_params.inc"
-  int lanes = 0;
-
-  const char *broken_rule() const {  // what it says; NULL: none is broken
-#define CONVGRAD_WINOGRAD_FILTER_RULE(expression, meaning) \
-  if (!(expression)) return meaning;
-#include "schedules/schedule_params.inc"
-    return nullptr;
-  }
+// Rows and columns of a tile's pixels and of its products, as both families declare them.
+struct WinogradSizes {
+#define CONVGRAD_FAMILY_INC "schedules/families/parts/winograd.inc"
+#define CONVGRAD_CONSTANT(name, value, meaning) static constexpr int name = value;
+#include "schedules/read_family.inc"
+#undef CONVGRAD_FAMILY_INC
 };
 
 // Square pieces of an image, transformed. Pieces that lie inside the image are read without conditions, by Funcs of
@@ -74,8 +56,17 @@ struct WinogradFilterStages {
   Halide::Var k, c, s, r, i, j;
 };
 
-void schedule_winograd_image_on_cpu(WinogradImageStages stages, const WinogradImageScheduleParams &params);
-void schedule_winograd_filter_on_cpu(WinogradFilterStages stages, const WinogradFilterScheduleParams &params);
+struct WinogradImage {
+#define CONVGRAD_FAMILY_INC "schedules/families/winograd_image.inc"
+#include "schedules/define_family.inc"
+  static void schedule(WinogradImageStages stages, const Params &params);
+};
+
+struct WinogradFilter {
+#define CONVGRAD_FAMILY_INC "schedules/families/winograd_filter.inc"
+#include "schedules/define_family.inc"
+  static void schedule(WinogradFilterStages stages, const Params &params);
+};
 
 }  // namespace convgrad
 

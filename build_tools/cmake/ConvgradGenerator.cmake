@@ -1,6 +1,7 @@
 # The generator runs on the machine that builds, whatever the kernels are for. Defines in the caller's scope
 #   CONVGRAD_GENERATOR_COMMAND          what runs it
-#   CONVGRAD_GENERATOR_DEPENDS          what kernels are rebuilt for
+#   CONVGRAD_GENERATOR_DEPENDS          what kernels are rebuilt for, but for
+#   CONVGRAD_GENERATOR_STAMPS           the folder of <family>.stamp, where there is one: those of a family are rebuilt for it
 #   CONVGRAD_HALIDE_RUNTIME_INCLUDE_DIR the folder of HalideRuntime.h: all that the library itself needs of Halide
 
 set(CONVGRAD_GENERATOR "" CACHE FILEPATH
@@ -28,6 +29,11 @@ if(CONVGRAD_GENERATOR)
   endif()
   set(CONVGRAD_GENERATOR_COMMAND ${CONVGRAD_GENERATOR})
   set(CONVGRAD_GENERATOR_DEPENDS ${CONVGRAD_GENERATOR})
+  get_filename_component(stamps ${CONVGRAD_GENERATOR} DIRECTORY)
+  file(GLOB found ${stamps}/*.stamp)
+  if(found)
+    set(CONVGRAD_GENERATOR_STAMPS ${stamps})
+  endif()
 elseif(CMAKE_CROSSCOMPILING)
   include(ExternalProject)
   set(host_dir ${PROJECT_BINARY_DIR}/host)
@@ -53,5 +59,6 @@ elseif(CMAKE_CROSSCOMPILING)
 else()
   set(CONVGRAD_GENERATOR_COMMAND convgrad_generator)
   set(CONVGRAD_GENERATOR_DEPENDS convgrad_generator)
+  set(CONVGRAD_GENERATOR_STAMPS ${PROJECT_BINARY_DIR}/generators)
   add_subdirectory(${PROJECT_SOURCE_DIR}/generators generators)
 endif()

@@ -1,5 +1,8 @@
 # From the rows in schedules/ to objects: one run of the generator and one object a kernel.
 
+# What rows are read by, beside families' declarations.
+set(CONVGRAD_DECLARATION_FILES runtime/ops.inc runtime/dtypes.inc runtime/sizes.inc runtime/kernel_facts.inc
+  build_tools/declarations.py build_tools/kernel_rows.py)
 set(CONVGRAD_KERNEL_DIR ${PROJECT_BINARY_DIR}/kernels)
 file(MAKE_DIRECTORY ${CONVGRAD_KERNEL_DIR})
 string(TOLOWER ${CMAKE_SYSTEM_NAME} CONVGRAD_HALIDE_OS)
@@ -24,8 +27,11 @@ function(convgrad_add_tables name)
     message(FATAL_ERROR "The rows of schedules/ could not be read.")
   endif()
   include(${dir}/kernels.cmake)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CONVGRAD_ROW_FILES}
-    ${PROJECT_SOURCE_DIR}/schedules/schedule_params.inc ${PROJECT_SOURCE_DIR}/build_tools/kernel_rows.py)
+  file(GLOB declarations CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/schedules/families/*.inc
+    ${PROJECT_SOURCE_DIR}/schedules/families/parts/*.inc)
+  list(TRANSFORM CONVGRAD_DECLARATION_FILES PREPEND ${PROJECT_SOURCE_DIR}/)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CONVGRAD_ROW_FILES} ${declarations}
+    ${CONVGRAD_DECLARATION_FILES})
 
   set(objects)
   foreach(kernel IN LISTS CONVGRAD_KERNELS)
@@ -34,6 +40,10 @@ function(convgrad_add_tables name)
     get_property(known GLOBAL PROPERTY CONVGRAD_KNOWN_KERNELS)
     if(NOT kernel IN_LIST known)
       set_property(GLOBAL APPEND PROPERTY CONVGRAD_KNOWN_KERNELS ${kernel})
+      set(depends ${CONVGRAD_GENERATOR_DEPENDS})
+      if(CONVGRAD_GENERATOR_STAMPS)
+        set(depends ${CONVGRAD_GENERATOR_STAMPS}/${${kernel}_FAMILY}.stamp)
+      endif()
       set(launches)  # a GPU kernel's, for check_ptx; one that is promised but not written makes Ninja start over each time
       set(strip)
       if(${kernel}_HALIDE_TARGET MATCHES "cuda|opencl")
@@ -54,7 +64,7 @@ function(convgrad_add_tables name)
                 scratch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.scratch.inc
                 launch_file=${CONVGRAD_KERNEL_DIR}/${kernel}.launches ${${kernel}_PARAMS}
         ${strip}
-        DEPENDS ${CONVGRAD_GENERATOR_DEPENDS}
+        DEPENDS ${depends}
         COMMENT "Kernel ${kernel}"
         VERBATIM)
     endif()

@@ -48,7 +48,7 @@
 // one into the loop over pixels, where a call would spill the sums.
 #include <vector>
 
-#include "schedules/schedule.h"
+#include "schedules/filter.h"
 
 namespace convgrad {
 
@@ -61,27 +61,47 @@ using Halide::TailStrategy;
 using Halide::Var;
 using Halide::VarOrRVar;
 
-void schedule_filter_on_cpu(const FilterStages &stages, const FilterScheduleParams &params) {
-  const int lanes = params.lanes;
-  const int tile_k = params.tile_vectors * lanes;
-  const int block_k = params.block_vectors * lanes;
+namespace {
+
+// The three families' numbers. One operand has vectors, of channels k, the other single values, of channels c.
+struct Tiling {
+  int tile_vectors, tile_channels, tile_taps = 1;
+  int block_vectors, block_channels, block_width, block_height;
+  int lanes;
+  bool whole_rows;
+  bool vectors_in_place = false, values_in_place = false, prefetch = false;
+  bool along_input = false;  // vectors are of the input
+
+  template <typename Params>
+  explicit Tiling(const Params &params)
+      : tile_vectors(params.tile_vectors),
+        tile_channels(params.tile_channels),
+        block_vectors(params.block_vectors),
+        block_channels(params.block_channels),
+        block_width(params.block_width),
+        block_height(params.block_height),
+        lanes(params.lanes),
+        whole_rows(params.whole_rows != 0) {}
+};
+
+void schedule_filter(const FilterStages &stages, const Tiling &tiling) {
+  const int lanes = tiling.lanes;
+  const int tile_k = tiling.tile_vectors * lanes;
+  const int block_k = tiling.block_vectors * lanes;
   Func result = stages.result, sum = stages.sum;
-  // One operand has vectors, of channels k, the other single values, of channels c.
-  const bool along_input = params.along_input != 0;
+  const bool along_input = tiling.along_input;
   Func vectors = along_input ? stages.input_panel : stages.gradient_panel;
   Func values = along_input ? stages.gradient_panel : stages.input_panel;
   const Expr vectors_contiguous = along_input ? stages.input_contiguous : stages.gradient_contiguous;
   const Expr values_contiguous = along_input ? stages.gradient_contiguous : stages.input_contiguous;
-  const bool vectors_in_place = (along_input ? params.input_in_place : params.in_place) != 0;
-  const bool values_in_place = (along_input ? params.in_place : params.input_in_place) != 0;
   const Var k = along_input ? stages.c : stages.k, c = along_input ? stages.k : stages.c;
   const Var s = stages.s, r = stages.r, x = stages.x, y = stages.y, n = stages.n;
 
   Var block("block"), task("task"), tap("tap"), tap_r("tap_r"), vector("vector"), lane("lane"), inner_c("inner_c"),
       inner_s("inner_s"), inner_r("inner_r"), tile_s("tile_s");
-  result.split(c, block, inner_c, params.block_channels, TailStrategy::GuardWithIf)
+  result.split(c, block, inner_c, tiling.block_channels, TailStrategy::GuardWithIf)
       .split(k, vector, lane, lanes, TailStrategy::GuardWithIf)
-      .split(vector, task, vector, params.block_vectors, TailStrategy::GuardWithIf);
+      .split(vector, task, vector, tiling.block_vectors, TailStrategy::GuardWithIf);
   if (stages.panel_of_one_tap) {
     // Split by 1: bounds inference sees through a fused split, not through a fused dimension.
     result.split(s, tap, inner_s, 1, TailStrategy::GuardWithIf)
@@ -102,8 +122,8 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
   RVar panel_x("panel_x"), panel_y("panel_y"), within_x("within_x"), within_y("within_y");
   Var part_x("part_x"), part_y("part_y"), part_n("part_n");
   sum.update()
-      .split(stages.reduction.x, panel_x, within_x, params.block_width, TailStrategy::GuardWithIf)
-      .split(stages.reduction.y, panel_y, within_y, params.block_height, TailStrategy::GuardWithIf);
+      .split(stages.reduction.x, panel_x, within_x, tiling.block_width, TailStrategy::GuardWithIf)
+      .split(stages.reduction.y, panel_y, within_y, tiling.block_height, TailStrategy::GuardWithIf);
   Func tile = sum.update().rfactor({{panel_x, part_x}, {panel_y, part_y}, {stages.reduction.z, part_n}});
 
   Var tile_kv("tile_k"), tile_c("tile_c");
@@ -111,17 +131,17 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .store_in(MemoryType::Heap)
       .reorder_storage(k, c, s, r)
       .bound_storage(k, block_k)
-      .bound_storage(c, params.block_channels)
+      .bound_storage(c, tiling.block_channels)
       .vectorize(k, lanes, TailStrategy::RoundUp);
   if (stages.panel_of_one_tap) {
     sum.bound_storage(s, 1).bound_storage(r, 1);
     values.bound_storage(s, 1).bound_storage(r, 1);
   }
   sum.update()
-      .split(c, tile_c, inner_c, params.tile_channels, TailStrategy::RoundUp)
+      .split(c, tile_c, inner_c, tiling.tile_channels, TailStrategy::RoundUp)
       .split(k, tile_kv, vector, tile_k, TailStrategy::RoundUp)
       .split(vector, vector, lane, lanes)
-      .split(s, tile_s, inner_s, params.tile_taps)
+      .split(s, tile_s, inner_s, tiling.tile_taps)
       .reorder({lane, vector, inner_c, inner_s, tile_c, tile_s, r, tile_kv, panel_x, panel_y, stages.reduction.z})
       .partition(tile_kv, Partition::Never)
       .partition(panel_x, Partition::Never)
@@ -135,8 +155,8 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .store_in(MemoryType::Stack)
       .reorder_storage(k, c, s, r)
       .bound_extent(k, tile_k)
-      .bound_extent(c, params.tile_channels)
-      .bound_extent(s, params.tile_taps)
+      .bound_extent(c, tiling.tile_channels)
+      .bound_extent(s, tiling.tile_taps)
       .split(k, vector, lane, lanes)
       .vectorize(lane)
       .unroll(vector)
@@ -144,7 +164,7 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       .unroll(s);
   // The operand that there are fewer of stays in registers: the other order spills.
   std::vector<VarOrRVar> loops = {lane, vector, c, s, within_x, within_y};
-  if (params.tile_channels * params.tile_taps < params.tile_vectors) loops = {lane, c, s, vector, within_x, within_y};
+  if (tiling.tile_channels * tiling.tile_taps < tiling.tile_vectors) loops = {lane, c, s, vector, within_x, within_y};
   tile.update().split(k, vector, lane, lanes).reorder(loops).vectorize(lane).unroll(vector).unroll(c).unroll(s);
 
   // A generic kernel's channels may be far apart: then they are copied one by one. Those of a direct one may end in a
@@ -160,31 +180,55 @@ void schedule_filter_on_cpu(const FilterStages &stages, const FilterSchedulePara
       panel.specialize(contiguous);
     }
   };
-  if (params.prefetch != 0) stages.prefetch({sum.update()}, panel_x, tile);
-  if (!values_in_place) {
+  if (tiling.prefetch) stages.prefetch({sum.update()}, panel_x, tile);
+  if (!tiling.values_in_place) {
     values.compute_at(sum, panel_x)
         .store_in(MemoryType::Heap)
-        .bound_storage(c, params.block_channels + lanes)
-        .bound_storage(x, stages.panel_width(params.block_width))
-        .bound_storage(y, stages.panel_height(params.block_height));
-    if (!stages.panel_of_one_tap && params.block_channels < lanes) {
+        .bound_storage(c, tiling.block_channels + lanes)
+        .bound_storage(x, stages.panel_width(tiling.block_width))
+        .bound_storage(y, stages.panel_height(tiling.block_height));
+    if (!stages.panel_of_one_tap && tiling.block_channels < lanes) {
       // Lane by lane a vector of few channels would be gathered: their copies took a third of the time.
-      values.bound_extent(c, params.block_channels).unroll(c);
+      values.bound_extent(c, tiling.block_channels).unroll(c);
     } else {
       copy_vectors(values, c, values_contiguous, false);
     }
   }
-  if (vectors_in_place) {
+  if (tiling.vectors_in_place) {
     tile.update().specialize(vectors_contiguous);
   } else {
-    vectors.store_in(MemoryType::Heap).bound_storage(x, params.block_width).bound_storage(y, params.block_height);
-    if (params.whole_rows != 0) {
+    vectors.store_in(MemoryType::Heap).bound_storage(x, tiling.block_width).bound_storage(y, tiling.block_height);
+    if (tiling.whole_rows) {
       vectors.compute_at(sum, panel_x).bound_storage(k, block_k + lanes);
     } else {
       vectors.compute_at(sum, tile_kv).bound_extent(k, tile_k).bound_storage(k, tile_k);
     }
-    copy_vectors(vectors, k, vectors_contiguous, params.whole_rows == 0);
+    copy_vectors(vectors, k, vectors_contiguous, !tiling.whole_rows);
   }
+}
+
+}  // namespace
+
+void FilterGeneric::schedule(const FilterStages &stages, const Params &params) {
+  schedule_filter(stages, Tiling(params));
+}
+
+void FilterDirect::schedule(const FilterStages &stages, const Params &params) {
+  Tiling tiling(params);
+  tiling.tile_taps = params.tile_taps;
+  tiling.vectors_in_place = params.in_place != 0;
+  tiling.values_in_place = params.input_in_place != 0;
+  tiling.prefetch = params.prefetch != 0;
+  schedule_filter(stages, tiling);
+}
+
+void FilterAlongInput::schedule(const FilterStages &stages, const Params &params) {
+  Tiling tiling(params);
+  tiling.along_input = true;
+  tiling.vectors_in_place = params.input_in_place != 0;
+  tiling.values_in_place = params.in_place != 0;
+  tiling.prefetch = params.prefetch != 0;
+  schedule_filter(stages, tiling);
 }
 
 }  // namespace convgrad

@@ -8,7 +8,11 @@
 //
 // Panels are repacked for each task, which costs 2-10% of a task's time, and not kept for the whole tensor, whose
 // strided reads would thrash L1 and whose size would be known only at run time.
-#include "schedules/cpu/image.h"
+#include <utility>
+#include <vector>
+
+#include "schedules/image.h"
+#include "schedules/image_tiling.h"
 
 namespace convgrad {
 
@@ -44,30 +48,18 @@ void schedule_filter_panel(const ImageStages &stages, Func consumer, Var tile_ch
   }
 }
 
-}  // namespace
-
-void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams &params) {
-  if (params.along_reduction != 0) {
-    schedule_image_along_reduction(stages, params);
-    return;
-  }
-  if (params.one_panel != 0) {
-    schedule_image_in_one_panel(stages, params);
-    return;
-  }
-  const int lanes = params.lanes;
-  const int tile_channels = params.tile_vectors * lanes;
-  const int block_channels = params.block_vectors * lanes;
+void schedule_in_panels(const ImageStages &stages, const ImageTiling &tiling) {
+  const int lanes = tiling.lanes;
   Func result = stages.result, sum = stages.sum, image_panel = stages.image_panel;
   const Var channel = stages.channel, reduced = stages.reduced, x = stages.x, y = stages.y, n = stages.n;
 
   Var block("block"), block_y("block_y"), block_n("block_n"), task("task"), vector("vector"), lane("lane"),
       inner_x("inner_x"), inner_y("inner_y"), inner_n("inner_n");
   result.split(channel, block, lane, lanes, TailStrategy::GuardWithIf)
-      .split(block, block, vector, params.block_vectors, TailStrategy::GuardWithIf)
-      .split(x, task, inner_x, params.block_width, TailStrategy::GuardWithIf)
-      .split(y, block_y, inner_y, params.block_height, TailStrategy::GuardWithIf)
-      .split(n, block_n, inner_n, params.block_images, TailStrategy::GuardWithIf)
+      .split(block, block, vector, tiling.block_channels / lanes, TailStrategy::GuardWithIf)
+      .split(x, task, inner_x, tiling.block_width, TailStrategy::GuardWithIf)
+      .split(y, block_y, inner_y, tiling.block_height, TailStrategy::GuardWithIf)
+      .split(n, block_n, inner_n, tiling.block_images, TailStrategy::GuardWithIf)
       .reorder(lane, vector, inner_x, inner_y, inner_n, block, task, block_y, block_n)
       .fuse(block, task, task)
       .fuse(task, block_y, task)
@@ -79,7 +71,7 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
   // The sums of a task. Each panel's part of a sum is a Func of its own (rfactor), small enough for registers.
   RVar panel("panel"), within("within");
   Var part("part"), part_s("part_s"), part_r("part_r");
-  sum.update().split(stages.reduction.x, panel, within, params.block_reduction, TailStrategy::GuardWithIf);
+  sum.update().split(stages.reduction.x, panel, within, tiling.block_reduction, TailStrategy::GuardWithIf);
   std::vector<std::pair<RVar, Var>> kept = {{panel, part}};
   if (stages.panel_of_one_tap) {
     kept.push_back({stages.reduction.y, part_s});
@@ -90,10 +82,10 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
   Var tile_channel("tile_channel"), tile_x("tile_x"), tile_y("tile_y"), tile_n("tile_n");
   sum.compute_at(result, task)
       .store_in(MemoryType::Heap)
-      .bound_storage(channel, block_channels + lanes)
-      .bound_storage(x, params.block_width)
-      .bound_storage(y, params.block_height)
-      .bound_storage(n, params.block_images)
+      .bound_storage(channel, tiling.block_channels + lanes)
+      .bound_storage(x, tiling.block_width)
+      .bound_storage(y, tiling.block_height)
+      .bound_storage(n, tiling.block_images)
       .vectorize(channel, lanes, TailStrategy::RoundUp);
   std::vector<Halide::VarOrRVar> loops = {lane,   vector, inner_x, inner_y,     inner_n,
                                           tile_x, tile_y, tile_n,  tile_channel};
@@ -102,11 +94,11 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
   }
   loops.push_back(panel);
   sum.update()
-      .split(channel, tile_channel, vector, tile_channels, TailStrategy::RoundUp)
+      .split(channel, tile_channel, vector, tiling.tile_channels, TailStrategy::RoundUp)
       .split(vector, vector, lane, lanes)
-      .split(x, tile_x, inner_x, params.tile_width, TailStrategy::RoundUp)
-      .split(y, tile_y, inner_y, params.tile_height, TailStrategy::RoundUp)
-      .split(n, tile_n, inner_n, params.tile_images, TailStrategy::RoundUp)
+      .split(x, tile_x, inner_x, tiling.tile_width, TailStrategy::RoundUp)
+      .split(y, tile_y, inner_y, tiling.tile_height, TailStrategy::RoundUp)
+      .split(n, tile_n, inner_n, tiling.tile_images, TailStrategy::RoundUp)
       .reorder(loops)
       .partition(panel, Partition::Never)
       .partition(tile_channel, Partition::Never)
@@ -118,10 +110,10 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
 
   tile.compute_at(sum, tile_x)
       .store_in(MemoryType::Stack)
-      .bound_extent(channel, tile_channels)
-      .bound_extent(x, params.tile_width)
-      .bound_extent(y, params.tile_height)
-      .bound_extent(n, params.tile_images)
+      .bound_extent(channel, tiling.tile_channels)
+      .bound_extent(x, tiling.tile_width)
+      .bound_extent(y, tiling.tile_height)
+      .bound_extent(n, tiling.tile_images)
       .split(channel, vector, lane, lanes)
       .vectorize(lane)
       .unroll(vector)
@@ -143,10 +135,10 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
 
   image_panel.compute_at(sum, stages.panel_of_one_tap ? stages.reduction.y : panel)
       .store_in(MemoryType::Heap)
-      .bound_storage(reduced, params.block_reduction)
-      .bound_storage(x, stages.panel_width(params.block_width))
-      .bound_storage(y, stages.panel_height(params.block_height))
-      .bound_storage(n, params.block_images);
+      .bound_storage(reduced, tiling.block_reduction)
+      .bound_storage(x, stages.panel_width(tiling.block_width))
+      .bound_storage(y, stages.panel_height(tiling.block_height))
+      .bound_storage(n, tiling.block_images);
   if (stages.panel_of_one_tap) {
     image_panel.bound_storage(stages.s, 1).bound_storage(stages.r, 1);
   }
@@ -155,43 +147,17 @@ void schedule_image_on_cpu(const ImageStages &stages, const ImageScheduleParams 
   } else {
     image_panel.vectorize(reduced, lanes, TailStrategy::GuardWithIf);
   }
-  schedule_filter_panel(stages, sum, tile_channel, tile_channels, params.block_reduction, lanes);
+  schedule_filter_panel(stages, sum, tile_channel, tiling.tile_channels, tiling.block_reduction, lanes);
 }
 
-void tile_result(const ImageStages &stages, const ImageScheduleParams &params, const TileLoops &loops, int block_tiles,
-                 std::vector<Halide::VarOrRVar> channels_of_tile) {
-  const Var task = loops.task, tile_channel = loops.tile_channel, tile_x = loops.tile_x;
-  Var block("block"), block_y("block_y"), block_n("block_n"), inner_x("inner_x"), tile_y("tile_y"), inner_y("inner_y"),
-      tile_n("tile_n"), inner_n("inner_n");
-  channels_of_tile.insert(channels_of_tile.end(), {inner_x, inner_y, inner_n, tile_x, tile_y, tile_n, tile_channel,
-                                                   block, task, block_y, block_n});
-  Func(stages.result)
-      .split(tile_channel, block, tile_channel, block_tiles, TailStrategy::GuardWithIf)
-      .split(stages.x, tile_x, inner_x, params.tile_width, TailStrategy::GuardWithIf)
-      .split(tile_x, task, tile_x, params.block_width / params.tile_width, TailStrategy::GuardWithIf)
-      .split(stages.y, tile_y, inner_y, params.tile_height, TailStrategy::GuardWithIf)
-      .split(tile_y, block_y, tile_y, params.block_height / params.tile_height, TailStrategy::GuardWithIf)
-      .split(stages.n, tile_n, inner_n, params.tile_images, TailStrategy::GuardWithIf)
-      .split(tile_n, block_n, tile_n, params.block_images / params.tile_images, TailStrategy::GuardWithIf)
-      .reorder(channels_of_tile)
-      .fuse(block, task, task)
-      .fuse(task, block_y, task)
-      .fuse(task, block_n, task)
-      .partition(task, Partition::Never)
-      .partition(tile_x, Partition::Never)
-      .partition(tile_y, Partition::Never)
-      .partition(tile_n, Partition::Never)
-      .parallel(task)
-      .unroll(inner_x)
-      .unroll(inner_y)
-      .unroll(inner_n);
+}  // namespace
+
+void ImageGeneric::schedule(const ImageStages &stages, const Params &params) {
+  schedule_in_panels(stages, ImageTiling::of_vectors(params, 1));
 }
 
-void schedule_zeros_on_cpu(Func result, int lanes) {
-  const std::vector<Var> args = result.args();  // (channel, x, y, n)
-  result.reorder(args[0], args[1], args[3], args[2])
-      .parallel(args[2])
-      .vectorize(args[0], lanes, TailStrategy::GuardWithIf);
+void ImageDirect::schedule(const ImageStages &stages, const Params &params) {
+  schedule_in_panels(stages, ImageTiling::of_vectors(params, params.tile_images));
 }
 
 }  // namespace convgrad

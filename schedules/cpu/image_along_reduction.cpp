@@ -3,11 +3,11 @@
 // whose lanes are added up at the end. Both operands are contiguous along that side in memory. One panel holds all
 // reduced channels; both panels are zero beyond them, up to whole vectors.
 //
-//   task     block_vectors channels x block_width x block_height pixels of block_images images
+//   task     block_channels x block_width x block_height pixels of block_images images
 //    panel     all reduced channels of the image under the task
 //     filter     one register tile's channels of the filter
-//      tile        tile_vectors channels x tile_width x tile_height accumulators, each a vector
-#include "schedules/cpu/image.h"
+//      tile        tile_channels x tile_width x tile_height accumulators, each a vector
+#include "schedules/cpu/image_tasks.h"
 
 namespace convgrad {
 
@@ -18,8 +18,8 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-void schedule_image_along_reduction(const ImageStages &stages, const ImageScheduleParams &params) {
-  const int lanes = params.lanes, tile_channels = params.tile_vectors;
+void ImageAlongReduction::schedule(const ImageStages &stages, const Params &params) {
+  const int lanes = params.lanes, tile_channels = params.tile_channels;
   const int whole_reduction = (params.block_reduction + lanes - 1) / lanes * lanes;
   Func result = stages.result, sum = stages.sum, image_panel = stages.image_panel, filter_panel = stages.filter_panel;
   const Var channel = stages.channel, reduced = stages.reduced, x = stages.x, y = stages.y, n = stages.n;
@@ -27,7 +27,7 @@ void schedule_image_along_reduction(const ImageStages &stages, const ImageSchedu
   const TileLoops loops;
   Var inner_channel("inner_channel");
   result.split(channel, loops.tile_channel, inner_channel, tile_channels, TailStrategy::GuardWithIf);
-  tile_result(stages, params, loops, params.block_vectors / tile_channels, {inner_channel});
+  tile_result(stages, ImageTiling::of(params, tile_channels, params.block_channels, 1), loops, {inner_channel});
   result.partition(loops.tile_channel, Partition::Never).unroll(inner_channel);
 
   // A vector of partial sums for each element of the tile.

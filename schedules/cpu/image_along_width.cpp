@@ -18,9 +18,9 @@
 //
 //   task     block_width vectors x block_height rows of each phase, of block_images images
 //    panel     all channels of out_backprop under the task, turned: columns innermost
-//     pixels     tile_vectors channels of the task's pixels, as the result has them if it has no more
-//      tile        tile_vectors channels x tile_width vectors x tile_height accumulators, of a phase after the other
-#include "schedules/schedule.h"
+//     pixels     tile_channels of the task's pixels, as the result has them if it has no more
+//      tile        tile_channels x tile_width vectors x tile_height accumulators, of a phase after the other
+#include "schedules/image.h"
 
 namespace convgrad {
 
@@ -38,7 +38,7 @@ namespace {
 // of L1 (1 to 2%, 112 columns).
 int odd_vectors(int columns, int lanes) { return ((columns + lanes - 1) / lanes | 1) * lanes; }
 
-void schedule_panel(const AlongWidthStages &stages, const ImageScheduleParams &params, Var task) {
+void schedule_panel(const AlongWidthStages &stages, const ImageAlongWidth::Params &params, Var task) {
   const int lanes = params.lanes;
   const Var reduced = stages.reduced, x = stages.x;
   Var lane("lane"), lane_reduced("lane_reduced"), square_x("square_x"), square_reduced("square_reduced"), at("at");
@@ -69,8 +69,8 @@ void schedule_panel(const AlongWidthStages &stages, const ImageScheduleParams &p
 
 }  // namespace
 
-void schedule_image_along_width(const AlongWidthStages &stages, const ImageScheduleParams &params) {
-  const int lanes = params.lanes, tile_channels = params.tile_vectors;
+void ImageAlongWidth::schedule(const AlongWidthStages &stages, const Params &params) {
+  const int lanes = params.lanes, tile_channels = params.tile_channels;
   const int tile_width = params.tile_width * lanes, block_width = params.block_width * lanes;
   const int group_x = stages.step_x * tile_channels;
   const Var channel = stages.channel, x = stages.x, y = stages.y, n = stages.n;

@@ -6,8 +6,6 @@
 
 namespace convgrad {
 
-constexpr int kWinogradDomain = 6;  // a tile has 6 x 6 products
-
 // Rows of a matrix among 36 that lie one behind the other. A transform writes one vector into each: with an odd number
 // of rows they fall into different sets of L1, with a power of two into one.
 inline int odd(int rows) { return rows | 1; }

@@ -17,7 +17,7 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-void schedule_winograd_filter_on_cpu(WinogradFilterStages stages, const WinogradFilterScheduleParams &params) {
+void WinogradFilter::schedule(WinogradFilterStages stages, const Params &params) {
   const int lanes = params.lanes;
   const int block_k = params.block_vectors * lanes;
   Func result = stages.result, products = stages.products;
@@ -35,7 +35,7 @@ void schedule_winograd_filter_on_cpu(WinogradFilterStages stages, const Winograd
       .unroll(stages.s)
       .unroll(stages.r);
   schedule_pass(stages.output_tile.compute_at(result, vector), k, lanes, stages.r, 3, stages.s, 3);
-  schedule_pass(stages.output_rows.compute_at(result, vector), k, lanes, stages.s, 3, stages.j, kWinogradDomain);
+  schedule_pass(stages.output_rows.compute_at(result, vector), k, lanes, stages.s, 3, stages.j, WinogradSizes::domain_side);
 
   RVar panel("panel");
   schedule_products(products, stages.reduction.x, params.block_tiles, panel, k, params.tile_vectors, lanes, c,

@@ -24,7 +24,7 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-void schedule_winograd_image_on_cpu(WinogradImageStages stages, const WinogradImageScheduleParams &params) {
+void WinogradImage::schedule(WinogradImageStages stages, const Params &params) {
   const int lanes = params.lanes;
   const int block_channels = params.block_vectors * lanes, reduction = params.block_reduction;
   Func result = stages.result, products = stages.products;
@@ -52,8 +52,8 @@ void schedule_winograd_image_on_cpu(WinogradImageStages stages, const WinogradIm
       .unroll(stages.pixels.x)
       .unroll(stages.pixels.y);
 
-  schedule_pass(stages.output_tile.compute_at(result, vector), channel, lanes, y, 4, x, 4);
-  schedule_pass(stages.output_rows.compute_at(result, vector), channel, lanes, x, 4, j, kWinogradDomain);
+  schedule_pass(stages.output_tile.compute_at(result, vector), channel, lanes, y, WinogradSizes::pixel_side, x, WinogradSizes::pixel_side);
+  schedule_pass(stages.output_rows.compute_at(result, vector), channel, lanes, x, WinogradSizes::pixel_side, j, WinogradSizes::domain_side);
 
   RVar panel("panel");
   schedule_products(products, stages.reduction.x, reduction, panel, channel, params.tile_vectors, lanes, t,
@@ -69,7 +69,7 @@ void schedule_winograd_image_on_cpu(WinogradImageStages stages, const WinogradIm
       .reorder(lane, j, i, vector, reduced)
       .vectorize(lane)
       .unroll(j);
-  schedule_pass(stages.filter_rows.compute_at(stages.filter_tile, vector), channel, lanes, i, kWinogradDomain, stages.r,
+  schedule_pass(stages.filter_rows.compute_at(stages.filter_tile, vector), channel, lanes, i, WinogradSizes::domain_side, stages.r,
                 3);
   if (stages.filter_source.defined()) {
     // Squares of lanes x lanes, read along one side and transposed in registers: elements one by one (a strided vector)

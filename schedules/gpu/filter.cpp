@@ -6,12 +6,12 @@
 //            filter's size is known only at run time), over one part of the pixels; a second kernel adds up the parts
 //    panel     block_width x block_height output pixels and the input under them, in shared memory, zero-padded
 //      thread    tile_vectors x tile_channels accumulators of one tap, in registers over all panels of the part
-//                (generators/thread_registers.h). A thread's vectors lie apart, so that the threads beside it read
+//                (lowering/thread_registers.h). A thread's vectors lie apart, so that the threads beside it read
 //                adjoining vectors: no bank conflicts.
-#include "schedules/gpu/tiles.h"
-#include "schedules/schedule.h"
-
 #include <algorithm>
+
+#include "schedules/filter.h"
+#include "schedules/gpu/tiles.h"
 
 namespace convgrad {
 
@@ -45,9 +45,8 @@ struct TileLoops {
   }
 };
 
-}  // namespace
-
-void schedule_filter_on_gpu(const FilterStages &stages, const FilterScheduleParams &params) {
+template <typename Params>
+void schedule_filter(const FilterStages &stages, const Params &params) {
   const int lanes = params.lanes;
   const int block_k = params.block_vectors * lanes;
   TileLoops tile;
@@ -156,5 +155,11 @@ void schedule_filter_on_gpu(const FilterStages &stages, const FilterSchedulePara
       .bound_extent(s, 1)
       .bound_extent(r, 1);
 }
+
+}  // namespace
+
+void GpuFilterGeneric::schedule(const FilterStages &stages, const Params &params) { schedule_filter(stages, params); }
+
+void GpuFilterDirect::schedule(const FilterStages &stages, const Params &params) { schedule_filter(stages, params); }
 
 }  // namespace convgrad

@@ -5,10 +5,11 @@
 //    panel     block_reduction channels of the image and all taps, in shared memory, zero-padded by those who fill it:
 //              the innermost loop has no conditions
 //      thread    tile_vectors x tile_width x tile_height accumulators, which stay in registers over all panels
-//                (generators/thread_registers.h makes them so). A thread's vectors of channels lie apart, so that the
+//                (lowering/thread_registers.h makes them so). A thread's vectors of channels lie apart, so that the
 //                threads beside it read adjoining vectors of a filter's row: no bank conflicts.
 #include "schedules/gpu/tiles.h"
-#include "schedules/schedule.h"
+#include "schedules/image.h"
+#include "schedules/image_tiling.h"
 
 namespace convgrad {
 
@@ -28,12 +29,12 @@ struct TileLoops {
       tile_y{"tile_y"}, rest{"rest"};
 
   template <typename Loops>
-  void split(Loops loops, const ImageScheduleParams &params, Var channel, Var x, Var y) {
-    const int stride = params.block_vectors / params.tile_vectors * params.lanes;
+  void split(Loops loops, const ImageTiling &tiling, Var channel, Var x, Var y) {
+    const int stride = tiling.block_channels / tiling.tile_channels * tiling.lanes;
     loops.split(channel, vector, rest, stride, TailStrategy::GuardWithIf)
-        .split(rest, thread, lane, params.lanes, TailStrategy::GuardWithIf)
-        .split(x, tile_x, inner_x, params.tile_width, TailStrategy::GuardWithIf)
-        .split(y, tile_y, inner_y, params.tile_height, TailStrategy::GuardWithIf);
+        .split(rest, thread, lane, tiling.lanes, TailStrategy::GuardWithIf)
+        .split(x, tile_x, inner_x, tiling.tile_width, TailStrategy::GuardWithIf)
+        .split(y, tile_y, inner_y, tiling.tile_height, TailStrategy::GuardWithIf);
   }
 
   template <typename Loops>
@@ -43,13 +44,11 @@ struct TileLoops {
   }
 };
 
-}  // namespace
-
-void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams &params) {
-  const int lanes = params.lanes;
-  const int block_channels = params.block_vectors * lanes;
-  const int threads = params.block_vectors / params.tile_vectors * (params.block_width / params.tile_width) *
-                      (params.block_height / params.tile_height) * params.block_images;
+void schedule_image(const ImageStages &stages, const ImageTiling &tiling) {
+  const int lanes = tiling.lanes;
+  const int block_channels = tiling.block_channels;
+  const int threads = block_channels / tiling.tile_channels * (tiling.block_width / tiling.tile_width) *
+                      (tiling.block_height / tiling.tile_height) * tiling.block_images;
   Func result = stages.result, sum = stages.sum, image_panel = stages.image_panel, filter_panel = stages.filter_panel;
   const Var channel = stages.channel, reduced = stages.reduced, x = stages.x, y = stages.y, n = stages.n;
 
@@ -58,10 +57,10 @@ void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams 
       in_x("in_x"), in_y("in_y"), in_n("in_n");
   TileLoops tile;
   result.split(channel, block, in_channel, block_channels, TailStrategy::GuardWithIf)
-      .split(x, block_x, in_x, params.block_width, TailStrategy::GuardWithIf)
-      .split(y, block_y, in_y, params.block_height, TailStrategy::GuardWithIf)
-      .split(n, block_n, in_n, params.block_images, TailStrategy::GuardWithIf);
-  tile.split(result, params, in_channel, in_x, in_y);
+      .split(x, block_x, in_x, tiling.block_width, TailStrategy::GuardWithIf)
+      .split(y, block_y, in_y, tiling.block_height, TailStrategy::GuardWithIf)
+      .split(n, block_n, in_n, tiling.block_images, TailStrategy::GuardWithIf);
+  tile.split(result, tiling, in_channel, in_x, in_y);
   result
       .reorder({tile.lane, tile.vector, tile.inner_x, tile.inner_y, tile.thread, tile.tile_x, tile.tile_y, in_n, block,
                 block_x, block_y, block_n})
@@ -75,10 +74,10 @@ void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams 
   sum.compute_at(result, block)
       .store_in(MemoryType::Register)
       .bound_extent(channel, block_channels)
-      .bound_extent(x, params.block_width)
-      .bound_extent(y, params.block_height)
-      .bound_extent(n, params.block_images);
-  tile.split(sum, params, channel, x, y);
+      .bound_extent(x, tiling.block_width)
+      .bound_extent(y, tiling.block_height)
+      .bound_extent(n, tiling.block_images);
+  tile.split(sum, tiling, channel, x, y);
   sum.reorder({tile.lane, tile.vector, tile.inner_x, tile.inner_y, tile.thread, tile.tile_x, tile.tile_y, n})
       .vectorize(tile.lane);
   tile.give_to_threads(sum, n);
@@ -87,8 +86,8 @@ void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams 
   RVar panel("panel"), within("within"), step("step");
   const RVar s = stages.reduction.y, r = stages.reduction.z;
   Stage update = sum.update();
-  update.split(stages.reduction.x, panel, within, params.block_reduction).split(within, step, within, lanes);
-  tile.split(update, params, channel, x, y);
+  update.split(stages.reduction.x, panel, within, tiling.block_reduction).split(within, step, within, lanes);
+  tile.split(update, tiling, channel, x, y);
   std::vector<VarOrRVar> loops = {tile.lane, tile.vector, tile.inner_x, tile.inner_y};
   if (stages.panel_of_one_tap) {
     loops.insert(loops.end(), {within, step, tile.thread, tile.tile_x, tile.tile_y, n, s, r, panel});
@@ -100,15 +99,15 @@ void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams 
   tile.give_to_threads(update, n);
 
   const VarOrRVar at = stages.panel_of_one_tap ? VarOrRVar(s) : VarOrRVar(panel);
-  const int panel_width = stages.panel_width(params.block_width),
-            panel_height = stages.panel_height(params.block_height);
+  const int panel_width = stages.panel_width(tiling.block_width),
+            panel_height = stages.panel_height(tiling.block_height);
   Var vector("vector"), lane("lane");
   image_panel.compute_at(sum, at.rvar)
       .store_in(MemoryType::GPUShared)
-      .bound_extent(reduced, params.block_reduction)
+      .bound_extent(reduced, tiling.block_reduction)
       .bound_extent(x, panel_width)
       .bound_extent(y, panel_height)
-      .bound_extent(n, params.block_images)
+      .bound_extent(n, tiling.block_images)
       .split(reduced, vector, lane, lanes)
       .vectorize(lane);
   std::vector<Var> image_loops = {vector, x, y, n};
@@ -116,26 +115,36 @@ void schedule_image_on_gpu(const ImageStages &stages, const ImageScheduleParams 
   filter_panel.compute_at(sum, at.rvar)
       .store_in(MemoryType::GPUShared)
       .bound_extent(channel, block_channels)
-      .bound_extent(reduced, params.block_reduction);
+      .bound_extent(reduced, tiling.block_reduction);
   if (stages.panel_of_one_tap) {
     image_panel.bound_extent(stages.s, 1).bound_extent(stages.r, 1);
     image_loops.insert(image_loops.end(), {stages.s, stages.r});
     filter_panel.bound_extent(stages.s, 1).bound_extent(stages.r, 1);
   }
   share_among_threads(image_panel, image_loops,
-                      params.block_reduction / lanes * panel_width * panel_height * params.block_images, threads);
+                      tiling.block_reduction / lanes * panel_width * panel_height * tiling.block_images, threads);
   image_panel.specialize(stages.image_contiguous);
   if (stages.filter_rows_are_reduced) {
     // Read along its rows, written across; one vector more a row, so that the writes meet different banks.
     filter_panel.bound_storage(channel, block_channels + lanes);
     share_among_threads(filter_panel, {reduced, channel, stages.s, stages.r},
-                        params.block_reduction * block_channels * taps, threads);
+                        tiling.block_reduction * block_channels * taps, threads);
   } else {
     filter_panel.split(channel, vector, lane, lanes).vectorize(lane);
     share_among_threads(filter_panel, {vector, reduced, stages.s, stages.r},
-                        params.block_reduction * params.block_vectors * taps, threads);
+                        tiling.block_reduction * (block_channels / lanes) * taps, threads);
     filter_panel.specialize(stages.filter_contiguous);
   }
+}
+
+}  // namespace
+
+void GpuImageGeneric::schedule(const ImageStages &stages, const Params &params) {
+  schedule_image(stages, ImageTiling::of_vectors(params, 1));
+}
+
+void GpuImageDirect::schedule(const ImageStages &stages, const Params &params) {
+  schedule_image(stages, ImageTiling::of_vectors(params, 1));
 }
 
 void schedule_zeros_on_gpu(Func result) {

@@ -1,0 +1,23 @@
+// What a GPU kernel asks of a multiprocessor, read off its lowered code.
+#ifndef CONVGRAD_LOWERING_LAUNCH_PLAN_H
+#define CONVGRAD_LOWERING_LAUNCH_PLAN_H
+
+#include <Halide.h>
+
+#include <cstdint>
+#include <string>
+
+namespace convgrad {
+
+// When the pipeline is lowered, writes to `file` one line a launch: the name of its loop over blocks, threads a block,
+// bytes of shared memory a block, bytes of accumulators a thread. Numbers that are not constants fail the build: what a
+// launch needs must be known before there is a GPU to refuse it. So do numbers above the limits. An empty name: nothing
+// is written, the checks remain.
+struct LaunchLimits {
+  int64_t threads, shared_bytes;  // of a block
+};
+void write_launch_plan(Halide::Pipeline pipeline, const std::string &file, const LaunchLimits &limits);
+
+}  // namespace convgrad
+
+#endif  // CONVGRAD_LOWERING_LAUNCH_PLAN_H
