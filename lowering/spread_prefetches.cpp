@@ -65,9 +65,11 @@ Stmt one_part(const Stmt &loops, const Expr &part, const Expr &parts) {
   const Expr channels = simplify(at(pixel, line + 1) - at(pixel, line)) * lines->extent;
   // A division that is the same for all parts: the compiler makes it before their loops.
   const Expr share = (pixels->extent + parts - 1) / parts;
+  const int bytes = prefetch->type.bytes();
+  const auto words = [bytes](const Expr &elements) { return bytes == 4 ? elements : simplify(elements * bytes / 4); };
   return Evaluate::make(Call::make(Halide::Int(32), "convgrad_prefetch",
-                                   {prefetch->args[0], at(pixel, line), share * part,
-                                    min(share * (part + 1), pixels->extent), pixel_stride, channels},
+                                   {prefetch->args[0], words(at(pixel, line)), share * part,
+                                    min(share * (part + 1), pixels->extent), words(pixel_stride), words(channels)},
                                    Call::Extern));
 }
 

@@ -2,11 +2,7 @@
 
 namespace convgrad {
 
-const Op conv2d_backprop_filter_op = {{CONVGRAD_OP_CONV2D_BACKPROP_FILTER,
-                                       "conv2d_backprop_filter",
-                                       {"input", "out_backprop", "filter_backprop"},
-                                       {INPUT, OUTPUT, FILTER}},
-                                      &conv2d_backprop_filter_table};
+const Op conv2d_backprop_filter_op = {kOps[CONVGRAD_OP_CONV2D_BACKPROP_FILTER], &conv2d_backprop_filter_table};
 
 }  // namespace convgrad
 

@@ -2,11 +2,7 @@
 
 namespace convgrad {
 
-const Op conv2d_backprop_input_op = {{CONVGRAD_OP_CONV2D_BACKPROP_INPUT,
-                                      "conv2d_backprop_input",
-                                      {"filter", "out_backprop", "in_backprop"},
-                                      {FILTER, OUTPUT, INPUT}},
-                                     &conv2d_backprop_input_table};
+const Op conv2d_backprop_input_op = {kOps[CONVGRAD_OP_CONV2D_BACKPROP_INPUT], &conv2d_backprop_input_table};
 
 // The same op by the names of the function that it transposes.
 const Op conv2d_transpose_op = {

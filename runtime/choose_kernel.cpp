@@ -9,81 +9,35 @@
 namespace convgrad {
 namespace {
 
-enum class Rule { minimum, maximum, multiple };
-
-struct KeyRule {
-  const char *name;
-  Rule rule;
-};
-
-// In the order of Key.
-constexpr KeyRule kKeyRules[] = {
-    {"none", Rule::minimum},
-    {"min_batch", Rule::minimum},
-    {"max_batch", Rule::maximum},
-    {"min_in_height", Rule::minimum},
-    {"max_in_height", Rule::maximum},
-    {"min_in_width", Rule::minimum},
-    {"max_in_width", Rule::maximum},
-    {"min_in_channels", Rule::minimum},
-    {"max_in_channels", Rule::maximum},
-    {"min_out_height", Rule::minimum},
-    {"max_out_height", Rule::maximum},
-    {"min_out_width", Rule::minimum},
-    {"max_out_width", Rule::maximum},
-    {"min_out_channels", Rule::minimum},
-    {"max_out_channels", Rule::maximum},
-    {"min_groups", Rule::minimum},
-    {"max_groups", Rule::maximum},
-    {"multiple_batch", Rule::multiple},
-    {"multiple_in_channels", Rule::multiple},
-    {"multiple_out_channels", Rule::multiple},
-};
-
-int64_t value_of(Key key, const Normalized &problem) {
-  switch (key) {
-    case Key::none:
+int64_t value_of(Size size, const Normalized &problem) {
+  switch (size) {
+#define CONVGRAD_SIZE(name, value) \
+  case Size::name:                 \
+    return value;
+#include "sizes.inc"
+#undef CONVGRAD_SIZE
+    case Size::count:
       break;
-    case Key::min_batch:
-    case Key::max_batch:
-    case Key::multiple_batch:
-      return problem.batch;
-    case Key::min_in_height:
-    case Key::max_in_height:
-      return problem.axis[HEIGHT].in;
-    case Key::min_in_width:
-    case Key::max_in_width:
-      return problem.axis[WIDTH].in;
-    case Key::min_in_channels:
-    case Key::max_in_channels:
-    case Key::multiple_in_channels:
-      return problem.in_channels;
-    case Key::min_out_height:
-    case Key::max_out_height:
-      return problem.axis[HEIGHT].out;
-    case Key::min_out_width:
-    case Key::max_out_width:
-      return problem.axis[WIDTH].out;
-    case Key::min_out_channels:
-    case Key::max_out_channels:
-    case Key::multiple_out_channels:
-      return problem.out_channels;
-    case Key::min_groups:
-    case Key::max_groups:
-      return problem.groups;
   }
   return 0;
 }
 
+constexpr const char *kSizeNames[] = {
+#define CONVGRAD_SIZE(name, value) #name,
+#include "sizes.inc"
+#undef CONVGRAD_SIZE
+};
+constexpr const char *kBoundNames[] = {"none", "min", "max", "multiple"};  // in the order of Bound
+
 bool meets(const Condition *conditions, const Normalized &problem, Text *reason) {
-  for (const Condition *condition = conditions; condition->key != Key::none; ++condition) {
-    const KeyRule &rule = kKeyRules[static_cast<int>(condition->key)];
-    const int64_t value = value_of(condition->key, problem);
-    const bool met = rule.rule == Rule::minimum   ? value >= condition->value
-                     : rule.rule == Rule::maximum ? value <= condition->value
-                                                  : value % condition->value == 0;
+  for (const Condition *condition = conditions; condition->bound != Bound::none; ++condition) {
+    const int64_t value = value_of(condition->size, problem);
+    const bool met = condition->bound == Bound::min   ? value >= condition->value
+                     : condition->bound == Bound::max ? value <= condition->value
+                                                      : value % condition->value == 0;
     if (!met) {
-      reason->append("wants %s %lld, the problem has %lld", rule.name, static_cast<long long>(condition->value),
+      reason->append("wants %s_%s %lld, the problem has %lld", kBoundNames[static_cast<int>(condition->bound)],
+                     kSizeNames[static_cast<int>(condition->size)], static_cast<long long>(condition->value),
                      static_cast<long long>(value));
       return false;
     }
@@ -128,7 +82,7 @@ bool row_applies(const Row &row, const Kernel &kernel, const Normalized &problem
                    machine.hardware == nullptr ? "of another kind" : machine.hardware);
     return false;
   }
-  if (choice.strict && !kernel.strict_ok) {
+  if (choice.strict && kernel.strict == 0) {
     reason->append("not strict: its error exceeds the bound of direct summation");
     return false;
   }
@@ -193,13 +147,13 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
       return false;
     }
     // Positions with one tap that meet padding are trimmed, unless a kernel asked for by name gets the problem whole.
-    if (kernel.input_in_place && (axis.before > 0 || Wide(axis.stride) * (axis.out - 1) - axis.before >= axis.in)) {
+    if (kernel.reads_input_in_place != 0 && (axis.before > 0 || Wide(axis.stride) * (axis.out - 1) - axis.before >= axis.in)) {
       reason->append("reads the input in place, the problem has padding along its %s",
                      i == HEIGHT ? "height" : "width");
       return false;
     }
     // Padding beyond the filter is trimmed too, with the same exception.
-    if (kernel.joins_phases) {
+    if (kernel.joins_phases != 0) {
       // Its coordinates, rounded up, and these times a stride are int32.
       const int64_t step = std::max<int64_t>(problem.view[INPUT].stride[image_dimension(i)], 2);
       const int64_t most = std::numeric_limits<int32_t>::max() / step;
@@ -220,8 +174,8 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
     }
   }
   const int64_t reduced = problem.op == CONVGRAD_OP_CONV2D ? problem.in_channels : problem.out_channels;
-  if (kernel.max_reduction != 0 && reduced > kernel.max_reduction) {
-    reason->append("sums over at most %d channels, the problem has %lld", kernel.max_reduction,
+  if (kernel.most_reduced_channels != 0 && reduced > kernel.most_reduced_channels) {
+    reason->append("sums over at most %d channels, the problem has %lld", kernel.most_reduced_channels,
                    static_cast<long long>(reduced));
     return false;
   }
@@ -229,7 +183,7 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
     reason->append("packs the filter, whose %lld bytes are more than kernels address", static_cast<long long>(bytes));
     return false;
   }
-  for (int role = 0; role < 3 && kernel.channels_last; ++role) {
+  for (int role = 0; role < 3 && kernel.fixed != 0; ++role) {
     const View &view = problem.view[role];
     if (view.size[0] > 1 && view.stride[0] != 1) {
       static const char *const kNames[] = {"input", "filter", "output"};

@@ -134,7 +134,7 @@ convgrad_status choose_target(const convgrad_context_options &options, Choice *c
                 "context_create: options.kernel is \"%s\", a kernel of target %s, expected one of options.target, %s",
                 kernel->name, kernel->target->name, name);
   }
-  if (choice->strict && !kernel->strict_ok) {
+  if (choice->strict && !kernel->strict) {
     return fail(CONVGRAD_INVALID_ARGUMENT,
                 "context_create: options.kernel is \"%s\", expected a direct kernel because strict is asked for",
                 kernel->name);

@@ -2,8 +2,7 @@
 
 namespace convgrad {
 
-const Op conv2d_op = {{CONVGRAD_OP_CONV2D, "conv2d", {"input", "filter", "output"}, {INPUT, FILTER, OUTPUT}},
-                      &conv2d_table};
+const Op conv2d_op = {kOps[CONVGRAD_OP_CONV2D], &conv2d_table};
 
 }  // namespace convgrad
 

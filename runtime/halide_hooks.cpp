@@ -69,19 +69,20 @@ int halide_do_par_for(void *user_context, halide_task_t body, int min, int size,
   return 0;
 }
 
-// Fetches to L2 pixels begin to end, without it, of a row of them: each has so many channels, and they are
-// `pixel_stride` elements apart, the first at tensor[first]. What lies beyond the tensor is harmless.
-// (generators/spread_prefetches.h)
-int convgrad_prefetch(const float *tensor, int first, int begin, int end, int pixel_stride, int channels) {
+// Fetches to L2 pixels begin to end, without it, of a row of them: the first is `first` words of 4 bytes from `tensor`,
+// each has so many words of channels, and they are `pixel_stride` words apart. What lies beyond the tensor is harmless.
+// (lowering/spread_prefetches.h)
+int convgrad_prefetch(const void *tensor, int first, int begin, int end, int pixel_stride, int channels) {
+  constexpr intptr_t kWord = 4;
   const auto fetch = [](const char *from, intptr_t bytes) {
     for (intptr_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 2);
   };
-  const intptr_t pitch = sizeof(float) * static_cast<intptr_t>(pixel_stride);
-  const char *row = reinterpret_cast<const char *>(tensor + first);
+  const intptr_t pitch = kWord * pixel_stride;
+  const char *row = static_cast<const char *>(tensor) + kWord * first;
   if (channels >= pixel_stride) {
     fetch(row + begin * pitch, (end - begin) * pitch);
   } else {
-    for (int i = begin; i < end; ++i) fetch(row + i * pitch, static_cast<intptr_t>(sizeof(float)) * channels);
+    for (int i = begin; i < end; ++i) fetch(row + i * pitch, kWord * channels);
   }
   return 0;
 }

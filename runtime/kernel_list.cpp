@@ -8,27 +8,34 @@
 #include "choose_kernel.h"
 #include "gpu/gpu.h"
 #include "hardware.h"
+#include "kernel_table.h"
+#include "problem.h"
 
 namespace convgrad {
 namespace {
 
-#define CONVGRAD_LISTED(op, name, dtype, target, algorithm, strict) \
-  {#name, &target_##target, #algorithm, op, CONVGRAD_##dtype, strict != 0},
+#define CONVGRAD_FACT(fact, value) kernel.fact = value;
+#define CONVGRAD_LISTED(op, name, dtype, target, algorithm, facts)                                                 \
+  [] {                                                                                                             \
+    Kernel kernel = {};                                                                                            \
+    facts return ListedKernel{#name, &target_##target, #algorithm, op, CONVGRAD_##dtype, kernel.strict != 0};      \
+  }(),
 
 constexpr ListedKernel kListed[] = {
-#define CONVGRAD_KERNEL(name, dtype, target, algorithm, strict, ...) \
-  CONVGRAD_LISTED(CONVGRAD_OP_CONV2D, name, dtype, target, algorithm, strict)
+#define CONVGRAD_KERNEL(name, dtype, target, algorithm, facts) \
+  CONVGRAD_LISTED(CONVGRAD_OP_CONV2D, name, dtype, target, algorithm, facts)
 #include "kernels_conv2d.inc"
 #undef CONVGRAD_KERNEL
-#define CONVGRAD_KERNEL(name, dtype, target, algorithm, strict, ...) \
-  CONVGRAD_LISTED(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, name, dtype, target, algorithm, strict)
+#define CONVGRAD_KERNEL(name, dtype, target, algorithm, facts) \
+  CONVGRAD_LISTED(CONVGRAD_OP_CONV2D_BACKPROP_INPUT, name, dtype, target, algorithm, facts)
 #include "kernels_conv2d_backprop_input.inc"
 #undef CONVGRAD_KERNEL
-#define CONVGRAD_KERNEL(name, dtype, target, algorithm, strict, ...) \
-  CONVGRAD_LISTED(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, name, dtype, target, algorithm, strict)
+#define CONVGRAD_KERNEL(name, dtype, target, algorithm, facts) \
+  CONVGRAD_LISTED(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, name, dtype, target, algorithm, facts)
 #include "kernels_conv2d_backprop_filter.inc"
 #undef CONVGRAD_KERNEL
 };
+#undef CONVGRAD_FACT
 
 constexpr size_t kCount = sizeof kListed / sizeof kListed[0];
 

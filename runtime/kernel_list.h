@@ -13,7 +13,7 @@ struct ListedKernel {
   const char *algorithm;
   convgrad_op op;
   convgrad_dtype dtype;
-  bool strict_ok;
+  bool strict;
 };
 
 const ListedKernel *find_kernel(const char *name);  // NULL: not in this build

@@ -15,56 +15,51 @@ namespace convgrad {
 // joins them.
 constexpr int kMaxPhases = 16;
 
+// kernel_facts.inc says what each fact means.
 struct Kernel {
   const char *name;
   const char *algorithm;
   const Target *target;
   convgrad_dtype dtype;
-  int filter[2];       // height, width; 0: any
-  int stride[2];       // height, width; 0, in both: any
-  bool channels_last;  // wants channels next to each other
-  bool strict_ok;      // keeps the error bound of direct summation
-  int max_reduction;   // the most channels that it sums over; 0: any number
-  int filter_tile;     // of a filter that is packed whole, in tiles: channels of the result in each; else 0
-  int block[4];  // of a CPU's task: a filter gradient's input and output channels; an image's channels, and width,
-                 // height and images, or by Winograd's algorithm tiles; [0] 0: not known (a filter gradient for
-                 // any filter, a GPU's kernel)
-  int grain[3];  // what a slice (slices.h) has a multiple of: a filter gradient's input and output channels; an
-                 // image's channels, columns and images. By Winograd's algorithm the bits rest on it.
-  bool input_in_place;  // reads its input where it is (a filter gradient of one tap), so there must be no padding
-  bool joins_phases;    // of a backprop_input: has one result, whose minimum is the padding
   int (*run)(void **arguments);
   size_t scratch_bytes;  // what one task needs at most
+
+  int filter[2], stride[2];  // height, width
+  int fixed, strict;
+  int most_reduced_channels;
+  int packed_filter_channels;
+  int reads_input_in_place;
+  int joins_phases;
+  int pixel_tile;
+  struct {
+    int in_channels, out_channels;               // of a filter gradient
+    int channels, columns, rows, images, tiles;  // of an image
+  } task;
+  struct {
+    int in_channels, out_channels;
+    int channels, columns, rows, images;
+  } slice;
+  struct {
+    double filter, image;
+  } packing;
+
+  bool has_known_tasks() const { return task.in_channels != 0 || task.channels != 0; }
 };
 
-// What a row's conditions compare, for the sizes of a normalized problem: channels are those of one group.
-enum class Key {
-  none,  // ends a list of conditions
-  min_batch,
-  max_batch,
-  min_in_height,
-  max_in_height,
-  min_in_width,
-  max_in_width,
-  min_in_channels,
-  max_in_channels,
-  min_out_height,
-  max_out_height,
-  min_out_width,
-  max_out_width,
-  min_out_channels,
-  max_out_channels,
-  min_groups,
-  max_groups,
-  multiple_batch,
-  multiple_in_channels,
-  multiple_out_channels,
+// What a row's conditions compare, of the sizes of a normalized problem.
+enum class Size {
+#define CONVGRAD_SIZE(name, value) name,
+#include "sizes.inc"
+#undef CONVGRAD_SIZE
+  count,
 };
+enum class Bound { none, min, max, multiple };  // none: ends a list of conditions
 
-constexpr int kMaxConditions = 19;
+constexpr int kMaxConditions = 3 * static_cast<int>(Size::count);
 
 struct Condition {
-  Key key;
+  Bound bound;
+  Size size;
   int64_t value;
 };
 

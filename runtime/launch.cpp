@@ -137,7 +137,7 @@ int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const V
   Buffer filter, out, in[kMaxPhases];
   filter.set(kernel, first[FILTER], view[FILTER], 0, 0);
   out.set(kernel, first[OUTPUT], view[OUTPUT], 0, 0);
-  if (kernel.joins_phases) {
+  if (kernel.joins_phases != 0) {
     in[0].set(kernel, first[INPUT], view[INPUT], static_cast<int64_t>(axis[WIDTH].before),
               static_cast<int64_t>(axis[HEIGHT].before));
     return run_backprop_input(kernel, &filter, &out, dilation, in, 1, context);

@@ -155,9 +155,7 @@ Normalized normalize(const Problem &problem, bool trim) {
     result.axis[i] = problem.axis[i];
     simplify_axis(&result.axis[i]);
   }
-  const int result_role = problem.op == CONVGRAD_OP_CONV2D                  ? OUTPUT
-                          : problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT ? INPUT
-                                                                            : FILTER;
+  const Role result_role = result_of(problem.op);
   result.fill = problem.tensor[result_role].span > 0;
   result.run = false;
   if (!result.fill || empty(in) || empty(filter) || empty(out)) return result;

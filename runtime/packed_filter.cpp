@@ -3,12 +3,13 @@
 namespace convgrad {
 
 Wide packed_filter_bytes(const Kernel &kernel, const Normalized &problem) {
-  if (kernel.filter_tile == 0) return 0;
+  if (kernel.packed_filter_channels == 0) return 0;
   constexpr Wide kLine = CONVGRAD_WORKSPACE_ALIGNMENT;
   const bool is_conv2d = problem.op == CONVGRAD_OP_CONV2D;
   const Wide results = is_conv2d ? problem.out_channels : problem.in_channels;
   const Wide reduced = is_conv2d ? problem.in_channels : problem.out_channels;
-  const Wide channels = (results + kernel.filter_tile - 1) / kernel.filter_tile * kernel.filter_tile;
+  const Wide channels = (results + kernel.packed_filter_channels - 1) / kernel.packed_filter_channels *
+                        kernel.packed_filter_channels;
   const Wide bytes = channels * reduced * kernel.filter[HEIGHT] * kernel.filter[WIDTH] * dtype_size(kernel.dtype);
   // A block for each phase of a strided backprop_input, with a line for its header, one for rounding and two for the
   // vectors that Halide may read behind it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <type_traits>
 
 #include "take_run.h"
 
@@ -46,26 +47,35 @@ void compute_pieces(void *arg, int64_t slot) {
 }
 
 // Adds the partial results to one vector of output channels after the other.
+template <typename Element>
 void add_parts(void *arg, int64_t) {
   Work &work = *static_cast<Work *>(arg);
   const View &filter = work.problem.view[FILTER];
   const View partial = partial_view(filter);
   const size_t bytes = partial_bytes(work.problem);
-  float *const result = reinterpret_cast<float *>(work.first[FILTER].memory) + filter.offset;
+  Element *const result = reinterpret_cast<Element *>(work.first[FILTER].memory) + filter.offset;
   const int64_t channels = filter.size[0], vectors = filter.size[1] * filter.size[2] * filter.size[3];
   for (int64_t at, last; take_run(&work.next, vectors, work.tasks, &at, &last);) {
     for (; at < last; ++at) {
       const int64_t c = at % filter.size[1], s = at / filter.size[1] % filter.size[2];
       const int64_t r = at / filter.size[1] / filter.size[2];
-      float *to = result + c * filter.stride[1] + s * filter.stride[2] + r * filter.stride[3];
+      Element *to = result + c * filter.stride[1] + s * filter.stride[2] + r * filter.stride[3];
       for (int64_t part = 1; part < work.pieces.parts.count; ++part) {
-        const float *from = reinterpret_cast<const float *>(work.partials + static_cast<size_t>(part - 1) * bytes) +
-                            at * partial.stride[1];
+        const Element *from = reinterpret_cast<const Element *>(work.partials + static_cast<size_t>(part - 1) * bytes) +
+                              at * partial.stride[1];
         for (int64_t k = 0; k < channels; ++k) to[k] += from[k];
       }
     }
   }
 }
+
+// By the element type; those whose sums have another have no parts.
+constexpr void (*kAddParts[])(void *, int64_t) = {
+#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps) \
+  std::is_same_v<storage, accumulator> ? add_parts<accumulator> : nullptr,
+#include "dtypes.inc"
+#undef CONVGRAD_DTYPE
+};
 
 void run(const Parallel &parallel, void (*task)(void *, int64_t), Work *work) {
   work->tasks = std::min<int64_t>(parallel.num_threads, work->pieces.count());
@@ -84,7 +94,7 @@ int launch_in_pieces(const Kernel &kernel, const Normalized &problem, const Piec
   Work work = {kernel, problem, pieces, first, partials, context, 0, {0}, {0}};
   run(*context.parallel, compute_pieces, &work);
   if (const int error = work.error.load()) return error;
-  if (pieces.parts.count > 1) run(*context.parallel, add_parts, &work);
+  if (pieces.parts.count > 1) run(*context.parallel, kAddParts[problem.dtype], &work);
   return 0;
 }
 

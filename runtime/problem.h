@@ -3,6 +3,7 @@
 #define CONVGRAD_RUNTIME_PROBLEM_H
 
 #include <cstdint>
+#include <type_traits>
 
 #include "api.h"
 
@@ -10,10 +11,21 @@ namespace convgrad {
 
 // In the order of convgrad_dtype.
 struct Dtype {
+  convgrad_dtype dtype;
   const char *name;
   int64_t bytes;  // of an element
+  bool sums_as_stored;  // sums have the type that lies in memory
 };
-constexpr Dtype kDtypes[] = {{"FLOAT32", 4}, {"FLOAT64", 8}, {"FLOAT16", 2}, {"BFLOAT16", 2}};
+constexpr Dtype kDtypes[] = {
+#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps) {CONVGRAD_##constant, #constant, bytes, std::is_same_v<storage, accumulator>},
+#include "dtypes.inc"
+#undef CONVGRAD_DTYPE
+};
+#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps)                       \
+  static_assert(kDtypes[CONVGRAD_##constant].dtype == CONVGRAD_##constant, "in convgrad_dtype's order"); \
+  static_assert(sizeof(storage) == (bytes), "what an element takes");
+#include "dtypes.inc"
+#undef CONVGRAD_DTYPE
 
 constexpr int64_t dtype_size(convgrad_dtype dtype) { return kDtypes[dtype].bytes; }
 
@@ -40,8 +52,23 @@ struct OpInfo {
   Role role[3];
 
   const char *argument_of(Role r) const { return argument[role[0] == r ? 0 : role[1] == r ? 1 : 2]; }
-  Role result() const { return role[2]; }
+  constexpr Role result() const { return role[2]; }
 };
+
+// In the order of convgrad_op.
+constexpr OpInfo kOps[] = {
+#define CONVGRAD_OP(constant, name, first, first_role, second, second_role, result, result_role) \
+  {CONVGRAD_OP_##constant, #name, {#first, #second, #result}, {first_role, second_role, result_role}},
+#include "ops.inc"
+#undef CONVGRAD_OP
+};
+#define CONVGRAD_OP(constant, ...) \
+  static_assert(kOps[CONVGRAD_OP_##constant].op == CONVGRAD_OP_##constant, "in convgrad_op's order");
+#include "ops.inc"
+#undef CONVGRAD_OP
+
+// The role of an op's result.
+constexpr Role result_of(convgrad_op op) { return kOps[op].role[2]; }
 
 // One spatial dimension. Output position p and tap r meet input row p * stride + r * dilation - before.
 struct Axis {

@@ -13,7 +13,7 @@ constexpr int64_t kTasks = 64;
 constexpr int64_t kLeastPixels = 512;
 // All parts together are at most this fraction of the operands.
 constexpr int64_t kOperandsPerPartial = 4;
-// Rows of a part: whole Winograd tiles, and whole panels of the usual schedules; columns where the image is one row.
+// Rows of a part: whole panels of the usual schedules; columns where the image is one row.
 constexpr int64_t kRows = 4, kColumns = 64;
 
 // Exact: strides of 0 let a view have more elements than memory.
@@ -23,12 +23,10 @@ Wide elements(const View &view) { return Wide{view.size[0]} * view.size[1] * vie
 
 ReductionParts reduction_parts(const Kernel &kernel, const Normalized &problem) {
   const ReductionParts whole;
-  if (problem.op != CONVGRAD_OP_CONV2D_BACKPROP_FILTER || kernel.block[0] == 0 || problem.groups != 1 ||
-      kernel.dtype != CONVGRAD_FLOAT32) {
-    return whole;
-  }
+  if (result_of(problem.op) != FILTER || !kernel.has_known_tasks() || problem.groups != 1) return whole;
+  if (!kDtypes[problem.dtype].sums_as_stored) return whole;  // a part's result would be rounded
   const int64_t tasks =
-      divide_up(problem.in_channels, kernel.block[0]) * divide_up(problem.out_channels, kernel.block[1]);
+      divide_up(problem.in_channels, kernel.task.in_channels) * divide_up(problem.out_channels, kernel.task.out_channels);
   const int axis = problem.axis[HEIGHT].out > 1 ? HEIGHT : WIDTH;
   const int64_t rows = problem.axis[axis].out;
   const Wide pixels = Wide{problem.batch} * problem.axis[HEIGHT].out * problem.axis[WIDTH].out;
@@ -36,13 +34,13 @@ ReductionParts reduction_parts(const Kernel &kernel, const Normalized &problem) 
   const Wide room = operands / kOperandsPerPartial / elements(problem.view[FILTER]) + 1;
   const int64_t wanted = static_cast<int64_t>(std::min({Wide{kTasks}, pixels / kLeastPixels, room}));
   if (wanted < 2) return whole;
-  const int64_t unit = axis == HEIGHT ? kRows : kColumns;
+  const int64_t tile = std::max(kernel.pixel_tile, 1);  // parts have whole ones
+  const int64_t unit = divide_up(axis == HEIGHT ? kRows : kColumns, tile) * tile;
   ReductionParts parts = {0, axis, divide_up(divide_up(rows, wanted), unit) * unit};
   parts.count = divide_up(rows, parts.rows);
   if (parts.count < 2 * tasks) return whole;
   Text ignored;
-  const OpInfo names = {problem.op, "", {"", "", ""}, {INPUT, OUTPUT, FILTER}};
-  return fits_int32(part_of(problem, parts, parts.count - 1), names, &ignored) ? parts : whole;
+  return fits_int32(part_of(problem, parts, parts.count - 1), kOps[problem.op], &ignored) ? parts : whole;
 }
 
 Normalized part_of(const Normalized &problem, const ReductionParts &parts, int64_t index) {
@@ -65,7 +63,7 @@ View partial_view(const View &filter) {
 
 size_t partial_bytes(const Normalized &problem) {
   constexpr size_t kLine = CONVGRAD_WORKSPACE_ALIGNMENT;
-  const size_t bytes = static_cast<size_t>(elements(problem.view[FILTER])) * sizeof(float);
+  const size_t bytes = static_cast<size_t>(elements(problem.view[FILTER])) * static_cast<size_t>(dtype_size(problem.dtype));
   return (bytes + kLine - 1) / kLine * kLine;
 }
 

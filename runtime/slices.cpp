@@ -1,34 +1,24 @@
 #include "slices.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace convgrad {
 namespace {
 
-// What it costs to pack a value, or by Winograd's algorithm to transform it, in multiply-adds. Each slice does it for
-// all that it reads. (Zen 5, AVX-512, ResNet-50 at batch 4 in 16 and 64 slices, November 2026: 32 of 4 channels
-// took 4.2 times the work of the whole, the estimate is 3.9; 16 of half the channels of an image 1.44, the
-// estimate 1.5.)
-constexpr double kPacking = 8, kTransforming = 12;
 // A slice is a call, which takes about a microsecond: so many multiply-adds take some ten.
 constexpr double kLeastMultiplyAdds = 1 << 20;
 // By the estimate below slices are to take at most this part of the time that the kernel's own tasks would.
 constexpr double kGain = 0.87;
 // And at most so many times their work: other programs may want the cores, or the other halves of them.
 constexpr double kMostWork = 2;
-// Slices' rows are whole tiles of Winograd's algorithm, so that a pixel is in the same tile whatever they are.
-constexpr int64_t kTile = 4, kRows = kTile;
 
-bool is_filter_gradient(const Normalized &problem) { return problem.op == CONVGRAD_OP_CONV2D_BACKPROP_FILTER; }
-bool is_winograd(const Kernel &kernel) { return strncmp(kernel.algorithm, "winograd", 8) == 0; }
-Role image_of(const Normalized &problem) { return problem.op == CONVGRAD_OP_CONV2D ? OUTPUT : INPUT; }
+bool is_filter_gradient(const Normalized &problem) { return result_of(problem.op) == FILTER; }
 
 // Dimensions of an image's view.
 enum { CHANNELS = 0, COLUMNS = image_dimension(WIDTH), ROWS = image_dimension(HEIGHT), IMAGES = 3 };
 
 // What an image's third way cuts.
-int lines_of(const Normalized &problem) { return problem.view[image_of(problem)].size[ROWS] > 1 ? ROWS : COLUMNS; }
+int lines_of(const Normalized &problem) { return problem.view[result_of(problem.op)].size[ROWS] > 1 ? ROWS : COLUMNS; }
 
 // Columns are cut where they are pixels of a matrix product, which 1x1 folds into one row.
 bool is_product(const Normalized &problem) {
@@ -58,47 +48,47 @@ struct Plane {
   }
 };
 
-int64_t taps(const Normalized &problem) { return problem.axis[HEIGHT].taps * problem.axis[WIDTH].taps; }
-
 Plane filter_plane(const Kernel &kernel, const Normalized &problem) {
-  // Either operand is packed once for all taps.
-  const double packing = is_winograd(kernel) ? kTransforming : kPacking / static_cast<double>(taps(problem));
   return {{problem.in_channels, problem.out_channels, 1},
-          {kernel.grain[0], kernel.grain[1], 1},
+          {kernel.slice.in_channels, kernel.slice.out_channels, 1},
           1,
-          {packing, packing},
-          divide_up(problem.in_channels, kernel.block[0]),
-          divide_up(problem.out_channels, kernel.block[1])};
+          {kernel.packing.image, kernel.packing.image},
+          divide_up(problem.in_channels, kernel.task.in_channels),
+          divide_up(problem.out_channels, kernel.task.out_channels)};
 }
 
-Plane image_plane(const Kernel &kernel, const Normalized &problem) {
-  const int64_t *size = problem.view[image_of(problem)].size;
-  const int lines = lines_of(problem);
-  Plane plane = {};
-  plane.extent[0] = size[CHANNELS];
-  plane.extent[1] = problem.batch;
-  plane.extent[2] = size[lines];
-  plane.grain[0] = kernel.grain[0];
-  plane.grain[1] = kernel.grain[2];
-  plane.grain[2] = lines == ROWS ? kRows : is_product(problem) ? kernel.grain[1] : size[COLUMNS];
-  plane.pixels = lines == ROWS ? size[COLUMNS] : 1;
-  plane.across = divide_up(size[CHANNELS], kernel.block[0]);
-  if (is_winograd(kernel)) {
-    const int64_t tiles = divide_up(size[COLUMNS], kTile) * divide_up(size[ROWS], kTile) * problem.batch;
-    plane.down = divide_up(tiles, kernel.block[1]);
-    plane.packing[0] = kTransforming * kTile * kTile;
-    plane.packing[1] = kTransforming;
-    return plane;
+// Tasks of an image's pixels.
+int64_t tasks_down(const Kernel &kernel, const Normalized &problem) {
+  const int64_t *size = problem.view[result_of(problem.op)].size;
+  if (kernel.task.tiles != 0) {
+    const int64_t tiles =
+        divide_up(size[COLUMNS], kernel.pixel_tile) * divide_up(size[ROWS], kernel.pixel_tile) * problem.batch;
+    return divide_up(tiles, kernel.task.tiles);
   }
   // A strided gradient's tasks are of a phase.
   const auto of_phase = [&](int dimension, const Axis &axis) {
     return problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT ? divide_up(size[dimension], axis.stride) : size[dimension];
   };
-  plane.down = divide_up(of_phase(COLUMNS, problem.axis[WIDTH]), kernel.block[1]) *
-               divide_up(of_phase(ROWS, problem.axis[HEIGHT]), kernel.block[2]) *
-               divide_up(problem.batch, kernel.block[3]);
-  plane.packing[0] = kPacking;
-  plane.packing[1] = kPacking / static_cast<double>(taps(problem));
+  return divide_up(of_phase(COLUMNS, problem.axis[WIDTH]), kernel.task.columns) *
+         divide_up(of_phase(ROWS, problem.axis[HEIGHT]), kernel.task.rows) *
+         divide_up(problem.batch, kernel.task.images);
+}
+
+Plane image_plane(const Kernel &kernel, const Normalized &problem) {
+  const int64_t *size = problem.view[result_of(problem.op)].size;
+  const int lines = lines_of(problem);
+  Plane plane = {};
+  plane.extent[0] = size[CHANNELS];
+  plane.extent[1] = problem.batch;
+  plane.extent[2] = size[lines];
+  plane.grain[0] = kernel.slice.channels;
+  plane.grain[1] = kernel.slice.images;
+  plane.grain[2] = lines == ROWS ? kernel.slice.rows : is_product(problem) ? kernel.slice.columns : size[COLUMNS];
+  plane.pixels = lines == ROWS ? size[COLUMNS] : 1;
+  plane.across = divide_up(size[CHANNELS], kernel.task.channels);
+  plane.down = tasks_down(kernel, problem);
+  plane.packing[0] = kernel.packing.filter;
+  plane.packing[1] = kernel.packing.image;
   return plane;
 }
 
@@ -133,9 +123,9 @@ Slices slices_of(const Kernel &kernel, const Normalized &problem, int64_t parts,
   const Slices whole;
   const double most_pieces = multiply_adds(problem) / kLeastMultiplyAdds;
   const auto pieces_of = [parts](int64_t slices) { return static_cast<double>(parts * slices); };
-  if (num_threads == 1 || kernel.block[0] == 0 || problem.groups != 1 || pieces_of(2) > most_pieces) return whole;
+  if (num_threads == 1 || !kernel.has_known_tasks() || problem.groups != 1 || pieces_of(2) > most_pieces) return whole;
   const Plane plane = is_filter_gradient(problem) ? filter_plane(kernel, problem) : image_plane(kernel, problem);
-  const bool packs_whole_filter = kernel.filter_tile != 0;
+  const bool packs_whole_filter = kernel.packed_filter_channels != 0;
   // Parts are pieces already, each with all the kernel's tasks in it.
   const double cost_of_whole = plane.cost_of(plane.extent);
   const int64_t pieces = parts > 1 ? parts : plane.across * plane.down;
@@ -183,7 +173,7 @@ Normalized slice_of(const Normalized &problem, const Slices &slices, int64_t ind
     crop(&filter, 0, first, size);
     return slice;
   }
-  const Role role = image_of(problem);
+  const Role role = result_of(problem.op);
   View &image = slice.view[role], &other = role == INPUT ? output : input;
   next_way(0, image.size[CHANNELS]);
   crop(&image, CHANNELS, first, (role == INPUT ? slice.in_channels : slice.out_channels) = size);

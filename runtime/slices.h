@@ -1,6 +1,6 @@
 // A kernel's tasks can be fewer than the threads: 256 channels of 14 x 14 pixels are four of its blocks. The result is
 // then cut into slices, each computed by a call of its own with one thread. An element is the same sum in any slice
-// (where that takes cuts at certain places, Kernel::grain says so), so that the number of threads, which decides how
+// (where that takes cuts at certain places, Kernel::slice says so), so that the number of threads, which decides how
 // many there are, leaves no trace in the bits.
 #ifndef CONVGRAD_RUNTIME_SLICES_H
 #define CONVGRAD_RUNTIME_SLICES_H

@@ -1,11 +1,12 @@
 // usage: convgrad_measure TARGET THREADS SECONDS ROUNDS <spec
+//        convgrad_measure --facts <spec
 //
 // Checks and times kernels that are compiled one by one, for build_tools/tune. Reads
 //   problem OP  N H W C  R S CF K  SH SW  DH DW  SAME|VALID|TOP,BOTTOM,LEFT,RIGHT
-//   kernel LIBRARY NAME  STRICT  FH FW SH SW  CHANNELS_LAST  MAX_REDUCTION  FILTER_TILE  BLOCK_IN BLOCK_OUT
-//          INPUT_IN_PLACE  JOINS_PHASES  SCRATCH    (on one line)
+//   kernel LIBRARY NAME FACT=VALUE...
 // and any number of further kernels: a shared library that holds the kernel's object, and what the runtime's table says
-// of it. Each kernel is first checked, at some elements, against plain sums in double; then they are timed in turns, so
+// of it (kernel_facts.h). With --facts it only compares these with the table's, which kernels of the library have to
+// agree with, and prints those that do not. Each kernel is first checked, at some elements, against plain sums in double; then they are timed in turns, so
 // much time for each in so many rounds. A kernel that hands out fewer tasks than the first one, counted up to 64, or
 // such as threads share less evenly, is refused: what it gains on one core it would lose on more. Prints one line of
 // JSON:
@@ -31,6 +32,7 @@
 #include "context.h"
 #include "floats.h"
 #include "fma_peak.h"
+#include "kernel_facts.h"
 #include "layer.h"
 #include "prepared_call.h"
 #include "task_counter.h"
@@ -51,6 +53,7 @@ constexpr double kMostError = 1e-3;
 
 struct Candidate {
   std::string name;
+  KernelFacts facts;
   Kernel kernel = {};
   std::string refused;
   std::vector<double> seconds;
@@ -58,29 +61,46 @@ struct Candidate {
   int64_t tasks = 0;
 };
 
-Candidate read_kernel(std::istream &stream, const Target &target) {
+Candidate read_kernel(std::istream &stream, std::string *library) {
   Candidate candidate;
-  std::string library;
+  std::string text;
+  stream >> *library >> candidate.name;
+  if (!stream) die("a kernel needs a library and a name");
+  if (!read_facts(stream, &candidate.facts, &text)) die(candidate.name + ": " + text);
+  return candidate;
+}
+
+// Once it stays where it is.
+void load(const std::string &library, const Target &target, Candidate *loaded) {
+  Candidate &candidate = *loaded;
   Kernel &kernel = candidate.kernel;
-  int strict, channels_last, input_in_place, joins_phases;
-  stream >> library >> candidate.name >> strict >> kernel.filter[HEIGHT] >> kernel.filter[WIDTH] >>
-      kernel.stride[HEIGHT] >> kernel.stride[WIDTH] >> channels_last >> kernel.max_reduction >> kernel.filter_tile >>
-      kernel.block[0] >> kernel.block[1] >> kernel.block[2] >> kernel.block[3] >> kernel.grain[0] >> kernel.grain[1] >>
-      kernel.grain[2] >> input_in_place >> joins_phases >> kernel.scratch_bytes;
-  if (!stream) die("a kernel needs a library, a name and 18 numbers");
-  kernel.strict_ok = strict != 0;
-  kernel.channels_last = channels_last != 0;
-  kernel.input_in_place = input_in_place != 0;
-  kernel.joins_phases = joins_phases != 0;
-  kernel.algorithm = "";
+  kernel = candidate.facts.kernel;
+  kernel.name = candidate.name.c_str();
+  kernel.algorithm = candidate.facts.algorithm.c_str();
   kernel.target = &target;
-  kernel.dtype = CONVGRAD_FLOAT32;
   void *handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) die(dlerror());
   kernel.run =
       reinterpret_cast<int (*)(void **)>(dlsym(handle, ("convgrad_kernel_" + candidate.name + "_argv").c_str()));
   if (kernel.run == nullptr) die(dlerror());
-  return candidate;
+}
+
+// What of the spec's kernels the tables say otherwise.
+int compare_facts() {
+  int count = 0, wrong = 0;
+  for (std::string line; std::getline(std::cin, line); ++count) {
+    std::istringstream stream(line);
+    std::string word, library;
+    stream >> word;
+    if (word != "kernel") die("expected a kernel, not " + word);
+    const Candidate candidate = read_kernel(stream, &library);
+    const std::string text = differences(candidate.name, candidate.facts);
+    if (text.empty()) continue;
+    std::cout << candidate.name << ":" << text << "\n";
+    ++wrong;
+  }
+  std::cout << count << " kernels, " << wrong << " differ from the tables\n";
+  return wrong == 0 ? 0 : 1;
 }
 
 Floats random_values(const Shape &shape, std::mt19937 *random) {
@@ -90,9 +110,18 @@ Floats random_values(const Shape &shape, std::mt19937 *random) {
   return result;
 }
 
+json sizes_of(const Normalized &problem) {
+  json sizes;
+#define CONVGRAD_SIZE(name, value) sizes[#name] = value;
+#include "sizes.inc"
+#undef CONVGRAD_SIZE
+  return sizes;
+}
+
 }  // namespace
 
 int main(int count, char **arguments) {
+  if (count == 2 && strcmp(arguments[1], "--facts") == 0) return compare_facts();
   if (count != 5) die("usage: convgrad_measure TARGET THREADS SECONDS ROUNDS <spec");
   const Target *target = find_target(arguments[1]);
   if (target == nullptr) die(std::string("no target ") + arguments[1]);
@@ -126,8 +155,9 @@ int main(int count, char **arguments) {
       if (!read_asked(word, &asked) || !ask(asked, &problem, &text)) die(text.empty() ? "a problem is cut off" : text);
       op = problem.op;
     } else if (word == "kernel") {
-      candidates.push_back(read_kernel(stream, *target));
-      candidates.back().kernel.name = candidates.back().name.c_str();
+      std::string library;
+      candidates.push_back(read_kernel(stream, &library));
+      load(library, *target, &candidates.back());
     } else {
       die("expected problem or kernel, not " + word);
     }
@@ -258,18 +288,9 @@ int main(int count, char **arguments) {
     }
     kernels.push_back(entry);
   }
-  const Axis *axis = normalized.axis;
   std::cout << json{{"flops", useful_flops(layer)},
                     {"peak_gflops", measure_fma_peak(arguments[1], threads)},
-                    {"normalized",
-                     {{"batch", normalized.batch},
-                      {"in_height", axis[HEIGHT].in},
-                      {"in_width", axis[WIDTH].in},
-                      {"in_channels", normalized.in_channels},
-                      {"out_height", axis[HEIGHT].out},
-                      {"out_width", axis[WIDTH].out},
-                      {"out_channels", normalized.out_channels},
-                      {"groups", normalized.groups}}},
+                    {"normalized", sizes_of(normalized)},
                     {"kernels", kernels}}
                    .dump()
             << "\n";

@@ -91,7 +91,7 @@ class Run {
     if (!is_host(role)) {
       staged.place = {reinterpret_cast<uintptr_t>(data_[role]), given.byte_offset};
       const bool aligned = driver_.kind != DeviceKind::CUDA || call_.kernel == nullptr ||
-                           !call_.kernel->channels_last ||
+                           call_.kernel->fixed == 0 ||
                            (staged.place.memory + static_cast<uint64_t>(given.byte_offset)) % kVectorBytes == 0;
       if (aligned) return CONVGRAD_OK;
     }

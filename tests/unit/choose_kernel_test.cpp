@@ -24,7 +24,7 @@ const Target test_only = {"test_only", 0, FEATURE_AVX2, DeviceKind::CPU, 0, 0};
 
 int never_run(void **) { return -1; }
 
-Kernel kernel_of(const char *name, const Target *target, int filter, int stride, bool channels_last, bool strict_ok) {
+Kernel kernel_of(const char *name, const Target *target, int filter, int stride, bool fixed, bool strict) {
   Kernel kernel = {};
   kernel.name = name;
   kernel.algorithm = "direct";
@@ -32,8 +32,8 @@ Kernel kernel_of(const char *name, const Target *target, int filter, int stride,
   kernel.dtype = CONVGRAD_FLOAT32;
   kernel.filter[HEIGHT] = kernel.filter[WIDTH] = filter;
   kernel.stride[HEIGHT] = kernel.stride[WIDTH] = stride;
-  kernel.channels_last = channels_last;
-  kernel.strict_ok = strict_ok;
+  kernel.fixed = fixed;
+  kernel.strict = strict;
   kernel.run = never_run;
   return kernel;
 }
@@ -52,7 +52,7 @@ const Kernel kernels[] = {
 };
 
 const Row rows[] = {
-    {0, "any", {{Key::min_in_channels, 32}, {Key::max_out_width, 14}}},
+    {0, "any", {{Bound::min, Size::in_channels, 32}, {Bound::max, Size::out_width, 14}}},
     {1, "any", {}},
     {2, "any", {}},
     {3, "zen3", {}},
@@ -147,35 +147,42 @@ TEST_F(ChooseKernel, EveryKeyComparesItsOwnSize) {
   const Normalized problem =
       normalize(problem_of(CONVGRAD_OP_CONV2D, 2, axis_of(11, 3, 5, 2, 1, 0), axis_of(13, 3, 6, 2, 1, 0), 12, 27, 3));
   const struct {
-    Key minimum, maximum;
+    Size size;
     int64_t value;
-  } keys[] = {{Key::min_batch, Key::max_batch, 2},
-              {Key::min_in_height, Key::max_in_height, 11},
-              {Key::min_in_width, Key::max_in_width, 13},
-              {Key::min_in_channels, Key::max_in_channels, 4},
-              {Key::min_out_height, Key::max_out_height, 5},
-              {Key::min_out_width, Key::max_out_width, 6},
-              {Key::min_out_channels, Key::max_out_channels, 9},
-              {Key::min_groups, Key::max_groups, 3}};
-  for (const auto &key : keys) {
+  } sizes[] = {{Size::batch, 2},
+              {Size::in_height, 11},
+              {Size::in_width, 13},
+              {Size::in_channels, 4},
+              {Size::out_height, 5},
+              {Size::out_width, 6},
+              {Size::out_channels, 9},
+              {Size::groups, 3}};
+  ASSERT_EQ(std::size(sizes), static_cast<size_t>(Size::count));
+  for (const auto &[size, value] : sizes) {
     for (int64_t off = -1; off <= 1; ++off) {
-      const Row minimum = {7, "any", {{key.minimum, key.value + off}}};
-      const Row maximum = {7, "any", {{key.maximum, key.value + off}}};
+      const Row minimum = {7, "any", {{Bound::min, size, value + off}}};
+      const Row maximum = {7, "any", {{Bound::max, size, value + off}}};
+      const Row multiple = {7, "any", {{Bound::multiple, size, value + off}}};
       Text ignored;
       const KernelTable with_minimum = {CONVGRAD_OP_CONV2D, kernels, 10, &minimum, 1};
       const KernelTable with_maximum = {CONVGRAD_OP_CONV2D, kernels, 10, &maximum, 1};
       const Machine machine = machine_of(middle_features);
       EXPECT_EQ(choose_kernel(problem, with_minimum, machine, {}, nullptr, &ignored) != nullptr, off <= 0)
-          << static_cast<int>(key.minimum);
+          << static_cast<int>(size);
       EXPECT_EQ(choose_kernel(problem, with_maximum, machine, {}, nullptr, &ignored) != nullptr, off >= 0)
-          << static_cast<int>(key.maximum);
+          << static_cast<int>(size);
+      if (value + off < 1) continue;
+      const KernelTable with_multiple = {CONVGRAD_OP_CONV2D, kernels, 10, &multiple, 1};
+      EXPECT_EQ(choose_kernel(problem, with_multiple, machine, {}, nullptr, &ignored) != nullptr,
+                value % (value + off) == 0)
+          << static_cast<int>(size);
     }
   }
 }
 
 TEST_F(ChooseKernel, MultiplesOfChannels) {
-  const Row rows_of_24[] = {{7, "any", {{Key::multiple_out_channels, 24}}},
-                            {8, "any", {{Key::multiple_in_channels, 5}}}};
+  const Row rows_of_24[] = {{7, "any", {{Bound::multiple, Size::out_channels, 24}}},
+                            {8, "any", {{Bound::multiple, Size::in_channels, 5}}}};
   const KernelTable with_multiples = {CONVGRAD_OP_CONV2D, kernels, 10, rows_of_24, 2};
   const auto name = [&](int64_t in_channels, int64_t out_channels) -> std::string {
     const Axis axis = axis_of(9, 3, 7, 1, 1, 0);
@@ -191,7 +198,7 @@ TEST_F(ChooseKernel, MultiplesOfChannels) {
 }
 
 TEST_F(ChooseKernel, MultiplesOfTheBatch) {
-  const Row row_of_4[] = {{7, "any", {{Key::multiple_batch, 4}}}, {8, "any", {}}};
+  const Row row_of_4[] = {{7, "any", {{Bound::multiple, Size::batch, 4}}}, {8, "any", {}}};
   const KernelTable with_multiples = {CONVGRAD_OP_CONV2D, kernels, 10, row_of_4, 2};
   const auto name = [&](int64_t batch) -> std::string {
     const Axis axis = axis_of(9, 3, 7, 1, 1, 0);
@@ -299,7 +306,7 @@ TEST_F(ChooseKernel, PhasesLeavePartsOfAFixedFilter) {
 
 TEST_F(ChooseKernel, SomeSumOverFewChannelsOnly) {
   Kernel few = kernel_of("few", &middle, 1, 1, true, true);
-  few.max_reduction = 64;
+  few.most_reduced_channels = 64;
   const auto takes = [&](convgrad_op op, int64_t in_channels, int64_t out_channels) {
     const Axis axis = axis_of(8, 1, 8, 1, 1, 0);
     reason.clear();
@@ -316,7 +323,7 @@ TEST_F(ChooseKernel, SomeSumOverFewChannelsOnly) {
 // by name gets the problem whole.
 TEST_F(ChooseKernel, SomeReadTheInputInPlace) {
   Kernel in_place = kernel_of("in_place", &middle, 1, 0, true, true);
-  in_place.input_in_place = true;
+  in_place.reads_input_in_place = 1;
   const auto takes = [&](int64_t in, int64_t out, int64_t stride, int64_t before, bool trim) {
     const Axis axis = axis_of(in, 1, out, stride, 1, before), without = axis_of(9, 1, 9, 1, 1, 0);
     const Problem problem = problem_of(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, 1, without, axis, 8, 8);
@@ -341,7 +348,7 @@ TEST_F(ChooseKernel, SomeReadTheInputInPlace) {
 // Untrimmed, as above.
 TEST_F(ChooseKernel, SomeCountTheInputsRowsWithThePadding) {
   Kernel joins = kernel_of("joins", &middle, 3, 2, true, true);
-  joins.joins_phases = true;
+  joins.joins_phases = 1;
   const auto takes = [&](int64_t above, int64_t left, int64_t channels) {
     const Axis rows = axis_of(9, 3, 4, 2, 1, above), columns = axis_of(9, 3, 4, 2, 1, left);
     reason.clear();

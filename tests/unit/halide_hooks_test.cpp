@@ -15,7 +15,7 @@ extern "C" {
 void *halide_malloc(void *user_context, size_t bytes);
 void halide_free(void *user_context, void *pointer);
 int halide_do_par_for(void *user_context, int (*task)(void *, int, uint8_t *), int min, int size, uint8_t *closure);
-int convgrad_prefetch(const float *tensor, int first, int begin, int end, int pixel_stride, int channels);
+int convgrad_prefetch(const void *tensor, int first, int begin, int end, int pixel_stride, int channels);
 int halide_error_out_of_memory(void *user_context);
 int halide_error_buffer_argument_is_null(void *user_context, const char *name);
 }

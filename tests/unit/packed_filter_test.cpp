@@ -17,7 +17,7 @@ Kernel packing_kernel(int filter, int stride, int tile) {
     kernel.filter[i] = filter;
     kernel.stride[i] = stride;
   }
-  kernel.filter_tile = tile;
+  kernel.packed_filter_channels = tile;
   return kernel;
 }
 

@@ -13,8 +13,8 @@ Kernel blocked_kernel() {
   Kernel kernel = {};
   kernel.name = "blocked";
   kernel.dtype = CONVGRAD_FLOAT32;
-  kernel.block[0] = 64;
-  kernel.block[1] = 128;
+  kernel.task.in_channels = 64;
+  kernel.task.out_channels = 128;
   return kernel;
 }
 
@@ -67,7 +67,7 @@ TEST(ReductionParts, WholeWhereTasksAreManyOrPartsSmall) {
 
 TEST(ReductionParts, WholeForOtherKernels) {
   Kernel kernel = blocked_kernel();
-  kernel.block[0] = kernel.block[1] = 0;
+  kernel.task = {};
   EXPECT_EQ(reduction_parts(kernel, gradient_of(4, 56, 3, 64, 64)).count, 1);
 }
 

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "example_problem.h"
@@ -12,28 +11,34 @@
 namespace convgrad {
 namespace {
 
-constexpr convgrad_op kOps[] = {CONVGRAD_OP_CONV2D, CONVGRAD_OP_CONV2D_BACKPROP_INPUT,
-                                CONVGRAD_OP_CONV2D_BACKPROP_FILTER};
-
 // Tasks of 64 channels by 512 pixels (two images of 256, or 16 rows of 32) or tiles, or by 128 channels; slices in 16
 // channels and 8 columns or channels.
-Kernel blocked_kernel(convgrad_op op, const char *algorithm = "direct") {
+Kernel blocked_kernel(convgrad_op op, int taps = 1) {
   Kernel kernel = {};
   kernel.name = "blocked";
-  kernel.algorithm = algorithm;
+  kernel.algorithm = "direct";
   kernel.dtype = CONVGRAD_FLOAT32;
-  kernel.block[0] = 64;
+  kernel.packing = {8, 8.0 / taps};
   if (op == CONVGRAD_OP_CONV2D_BACKPROP_FILTER) {
-    kernel.block[1] = 128;
-  } else if (strcmp(algorithm, "direct") == 0) {
-    kernel.block[1] = kernel.block[2] = 16;
-    kernel.block[3] = 2;
+    kernel.task.in_channels = 64, kernel.task.out_channels = 128;
+    kernel.slice.in_channels = 16, kernel.slice.out_channels = 8;
   } else {
-    kernel.block[1] = 32;
+    kernel.task.channels = 64, kernel.task.columns = kernel.task.rows = 16, kernel.task.images = 2;
+    kernel.slice.channels = 16, kernel.slice.columns = 8, kernel.slice.rows = 4, kernel.slice.images = 1;
   }
-  kernel.grain[0] = 16;
-  kernel.grain[1] = 8;
-  kernel.grain[2] = 1;
+  return kernel;
+}
+
+// The same in tiles of 4 x 4 pixels, 32 a task.
+Kernel winograd_kernel(convgrad_op op) {
+  Kernel kernel = blocked_kernel(op);
+  kernel.algorithm = "winograd_4x4";
+  kernel.pixel_tile = 4;
+  kernel.packing = {192, 12};
+  if (op != CONVGRAD_OP_CONV2D_BACKPROP_FILTER) {
+    kernel.task.columns = kernel.task.rows = kernel.task.images = 0;
+    kernel.task.tiles = 32;
+  }
   return kernel;
 }
 
@@ -48,11 +53,7 @@ Normalized problem_for(convgrad_op op, const Size &size, int64_t groups = 1) {
 }
 
 Slices slices_for(convgrad_op op, const Size &size, int32_t threads) {
-  return slices_of(blocked_kernel(op), problem_for(op, size), 1, threads);
-}
-
-Role result_of(convgrad_op op) {
-  return op == CONVGRAD_OP_CONV2D ? OUTPUT : op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT ? INPUT : FILTER;
+  return slices_of(blocked_kernel(op, static_cast<int>(size.taps * size.taps)), problem_for(op, size), 1, threads);
 }
 
 // Few tasks; a batch, one image, one row.
@@ -80,7 +81,7 @@ void expect_every_element_in_one(const Normalized &problem, const Slices &slices
 }
 
 TEST(Slices, EveryElementIsInOne) {
-  for (const convgrad_op op : kOps) {
+  for (const auto &[op, name, arguments, roles] : kOps) {
     for (const Size &size : kSizes) {
       const Normalized problem = problem_for(op, size);
       for (int32_t threads = 2; threads < 70; threads += 7) {
@@ -91,7 +92,7 @@ TEST(Slices, EveryElementIsInOne) {
 }
 
 TEST(Slices, FewTasksForManyThreads) {
-  for (const convgrad_op op : kOps) {
+  for (const auto &[op, name, arguments, roles] : kOps) {
     EXPECT_GE(slices_for(op, {4, 14, 3, 1, 256, 256}, 16).all(), 16) << op;
     EXPECT_GE(slices_for(op, {1, 28, 3, 1, 128, 128}, 16).all(), 14) << op;
   }
@@ -100,14 +101,14 @@ TEST(Slices, FewTasksForManyThreads) {
 }
 
 TEST(Slices, NoneWhereTheyGainNothing) {
-  for (const convgrad_op op : kOps) {
+  for (const auto &[op, name, arguments, roles] : kOps) {
     EXPECT_EQ(slices_for(op, {4, 14, 3, 1, 256, 256}, 1).all(), 1) << "one thread";
     EXPECT_EQ(slices_for(op, {8, 64, 3, 1, 1024, 2048}, 16).all(), 1) << "tasks enough";
     EXPECT_EQ(slices_for(op, {1, 8, 3, 1, 16, 32}, 16).all(), 1) << "too little work";
     const Normalized groups = problem_for(op, {4, 14, 3, 1, 256, 256}, 2);
     EXPECT_EQ(slices_of(blocked_kernel(op), groups, 1, 16).all(), 1) << "groups";
     Kernel unknown = blocked_kernel(op);
-    unknown.block[0] = 0;
+    unknown.task = {};
     EXPECT_EQ(slices_of(unknown, problem_for(op, {4, 14, 3, 1, 256, 256}), 1, 16).all(), 1) << "tasks not known";
   }
 }
@@ -116,7 +117,7 @@ TEST(Slices, NoneWhereTheyGainNothing) {
 TEST(Slices, AnyStride) {
   constexpr int64_t kFar = int64_t{1} << 30;
   const Axis axis = {5, 3, 5, kFar, kFar, 2 * kFar};
-  for (const convgrad_op op : kOps) {
+  for (const auto &[op, name, arguments, roles] : kOps) {
     const Normalized problem = normalize(problem_of(op, 4, axis, axis, 300, 900), false);
     const Slices slices = slices_of(blocked_kernel(op), problem, 1, 64);
     EXPECT_GT(slices.all(), 1);
@@ -125,7 +126,7 @@ TEST(Slices, AnyStride) {
 }
 
 TEST(Slices, AreWholeTiles) {
-  for (const convgrad_op op : kOps) {
+  for (const auto &[op, name, arguments, roles] : kOps) {
     for (const Size &size : kSizes) {
       const Slices slices = slices_for(op, size, 64);
       if (slices.count[0] > 1) {
@@ -142,7 +143,7 @@ TEST(Slices, AreWholeTiles) {
   }
   // Images that share a register tile stay together.
   Kernel kernel = blocked_kernel(CONVGRAD_OP_CONV2D);
-  kernel.grain[2] = 4;
+  kernel.slice.images = 4;
   const Slices slices = slices_of(kernel, problem_for(CONVGRAD_OP_CONV2D, {8, 7, 3, 1, 64, 64}), 1, 64);
   EXPECT_EQ(slices.size[1] % 4, 0);
 }
@@ -151,11 +152,11 @@ TEST(Slices, AreWholeTiles) {
 TEST(Slices, FiltersThatArePackedWhole) {
   Kernel kernel = blocked_kernel(CONVGRAD_OP_CONV2D);
   kernel.filter_tile = 16;
-  kernel.block[1] = 784;
+  kernel.task.columns = 784;
   const Slices slices = slices_of(kernel, problem_for(CONVGRAD_OP_CONV2D, {4, 14, 1, 1, 1024, 256}), 1, 64);
   EXPECT_EQ(slices.count[0], 16);
   EXPECT_EQ(slices.count[1] * slices.count[2], 1);
-  kernel.block[1] = 224;
+  kernel.task.columns = 224;
   // 16 x 56 tasks are 56 for each thread; slices would pack the image again and again.
   EXPECT_EQ(slices_of(kernel, problem_for(CONVGRAD_OP_CONV2D, {64, 14, 1, 1, 256, 1024}), 1, 16).all(), 1);
 }
@@ -163,7 +164,7 @@ TEST(Slices, FiltersThatArePackedWhole) {
 // A channel grain that no tensor has: nothing is cut there.
 TEST(Slices, ChannelsMayHaveToStayTogether) {
   Kernel kernel = blocked_kernel(CONVGRAD_OP_CONV2D_BACKPROP_FILTER);
-  kernel.grain[0] = 1 << 30;
+  kernel.slice.in_channels = 1 << 30;
   const Normalized problem = problem_for(CONVGRAD_OP_CONV2D_BACKPROP_FILTER, {4, 14, 3, 1, 256, 256});
   const Slices slices = slices_of(kernel, problem, 1, 64);
   EXPECT_EQ(slices.count[0], 1);
