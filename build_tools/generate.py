@@ -9,12 +9,13 @@ import re
 import shutil
 import sys
 
+import declarations
 import kernel_rows
 import problems as problem_files
 from ask_convgrad import PROCESSORS, Probes, ToolError, expect, run, some_of, target_names
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-OPS = tuple(kernel_rows.FAMILY_OF_OP)
+OPS = tuple(declarations.OPS)
 MANIFEST = "share/convgrad/manifest.json"
 Choice = collections.namedtuple("Choice", "problem op target hardware before kernel")
 
@@ -40,7 +41,7 @@ def arguments():
     expect(options.batch is None or options.batch > 0, f"--batch is {options.batch}, expected an integer above 0")
     options.targets = some_of(options.targets, target_names(), "--targets")
     options.ops = some_of(options.ops, OPS, "--ops")
-    options.dtypes = some_of(options.dtypes, tuple(kernel_rows.DTYPES), "--dtypes")
+    options.dtypes = some_of(options.dtypes, tuple(declarations.DTYPES), "--dtypes")
     options.hardware = [name for name in options.hardware.split(",") if name]
     return options
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import declarations
 import kernel_rows
 import problems as problem_files
 from ask_convgrad import PROCESSORS, Probes, ToolError, expect, line_of, some_of, target_names
@@ -22,10 +23,10 @@ from tuner.log import Log
 from tuner.machine import Failed
 from tuner.measuring import Here
 from tuner.search import BATCH, WAY, Clock, Problem, Search, Stop
-from tuner.space import Candidate, Space, logged_candidate
+from tuner.space import Candidate, Space, UnknownCandidate, logged_candidate
 
 ROOT = kernel_rows.ROOT
-OPS = tuple(kernel_rows.FAMILY_OF_OP)
+OPS = tuple(declarations.OPS)
 UNITS = {"s": 1, "m": 60, "h": 3600}
 NEAREST = 2  # tuned shapes that a search starts from
 BUDGET = "30m"
@@ -201,7 +202,7 @@ def other_defaults(tables, space):
 def tuned_before(path, problem, incumbent):
     """The kernels that the file of this hardware has for the problem, then those of the target's other hardware."""
     others = sorted(other for other in path.parent.glob("*.json") if other.name not in (path.name, "default.json", "target.json"))
-    return [Candidate(row["op"], row["algorithm"], incumbent.filter, incumbent.stride, row["params"])
+    return [logged_candidate({**row, "filter": incumbent.filter, "stride": incumbent.stride})
             for file in (path, *others) for row in rows.read(file)[0]
             if row.get("provenance", {}).get("problem") == problem.line]
 
@@ -265,7 +266,7 @@ def tune(options, console):
         generator, generator_version = own_copy(options.generator, options.build / options.target)
     about, facts = about_this(options, target, log, measuring, generator_version)
     tables = kernel_rows.Tables()
-    tables.add_file(target.rows_folder / "default.json", target, kernel_rows.schedule_params(), "")
+    tables.add_file(target.rows_folder / "default.json", target, "", ("f32",))
     where = f" on {measuring.parallel} worker(s) of {options.scheduler}" if options.scheduler and measuring else ""
     console.print(f"{len(work)} problems on {options.target}, {options.hardware}{where}: {minutes(options.budget)}, "
                   f"log {options.log}")
@@ -377,7 +378,7 @@ def main():
             console.print(f"{path}: {new} rows, and {kept} of before" if new + kept else "no row: today's kernels stay")
         if trouble:
             raise trouble
-    except (ToolError, Failed, problem_files.ProblemError, kernel_rows.RowError) as error:
+    except (ToolError, Failed, UnknownCandidate, problem_files.ProblemError, kernel_rows.RowError) as error:
         sys.exit(f"tune: {error}")
 
 

@@ -7,7 +7,7 @@ import subprocess
 
 import kernel_rows
 from tuner.machine import Failed
-from tuner.space import ONLY_ON_GPU
+from tuner.space import family_of
 
 COMPILE_SECONDS = 300  # Winograd kernels take 3
 
@@ -17,13 +17,12 @@ class Kernels:
 
     def __init__(self, target, generator, folder, jobs):
         self.target, self.generator, self.folder = target, generator, folder
-        self.known = kernel_rows.schedule_params()
         self.pool = concurrent.futures.ThreadPoolExecutor(jobs)
         self.made = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def kernel(self, candidate):
-        return kernel_rows.Kernel(candidate.op, row_of(candidate), self.target, "a candidate", self.known)
+        return kernel_rows.Kernel(candidate.op, row_of(candidate), self.target, "a candidate")
 
     def start(self, candidate):
         """Its compilation, in the background: a future of (kernel, library, scratch bytes)."""
@@ -59,17 +58,17 @@ class Kernels:
 
 
 def row_of(candidate):
-    row = {"op": candidate.op, "dtype": "f32", "algorithm": candidate.algorithm, "variant": variant(candidate),
+    row = {"op": candidate.op, "dtype": candidate.dtype, "algorithm": candidate.algorithm, "variant": variant(candidate),
            "params": candidate.params}
-    if kernel_rows.ALGORITHMS[candidate.algorithm]["fixed"]:
+    if family_of(candidate).fixed:
         row["accepts"] = {"filter": "x".join(map(str, candidate.filter)), "stride": "x".join(map(str, candidate.stride))}
     return row
 
 
 def variant(candidate):
     """What tells kernels of the same tile apart: all of their other numbers."""
-    short = {"block_vectors": "bv", "block_width": "bw", "block_height": "bh", "block_images": "bi", "block_reduction": "br",
-             "block_channels": "bc", "block_tiles": "bt", "one_panel": "one", "along_reduction": "along", "along_width": "wide",
-             "whole_rows": "rows"}
-    return "_".join(f"{short.get(name, name.replace('_', ''))}{value}" for name, value in candidate.params.items()
-                    if not name.startswith("tile_") and name not in ONLY_ON_GPU)
+    return "_".join(f"{short(name)}{value}" for name, value in candidate.params.items() if not name.startswith("tile_"))
+
+
+def short(name):
+    return "b" + name[len("block_")] if name.startswith("block_") else name.replace("_", "")

@@ -24,7 +24,8 @@ class Job:
 
 
 def spec_line(kernel, library, scratch):
-    return f"kernel {library} {kernel.name} {' '.join(map(str, kernel.facts()))} {scratch}\n"
+    facts = {"algorithm": kernel.algorithm, "dtype": kernel.dtype, "scratch_bytes": scratch, **kernel.facts()}
+    return f"kernel {library} {kernel.name} {' '.join(f'{name}={value}' for name, value in facts.items())}\n"
 
 
 class Here:

@@ -349,18 +349,5 @@ TEST(FitsInt32, OrdinaryTensorsOfAlmost2GiB) {
   }
 }
 
-// Positions are rounded up to whole tiles, which schedules may not make larger than the check allows for.
-TEST(FitsInt32, KnowsTheLargestTile) {
-  const auto check = [](const char *name, int64_t most) {
-    if (std::string(name) != "tile_width" && std::string(name) != "tile_height") return 0;
-    EXPECT_LE(most, kMaxTile) << name;
-    return 1;
-  };
-  int found = 0;
-#define CONVGRAD_IMAGE_PARAM(name, preset, least, most, meaning) found += check(#name, most);
-#include "../../schedules/schedule_params.inc"
-  EXPECT_EQ(found, 2);
-}
-
 }  // namespace
 }  // namespace convgrad

@@ -86,6 +86,7 @@ TEST(Slices, EveryElementIsInOne) {
       const Normalized problem = problem_for(op, size);
       for (int32_t threads = 2; threads < 70; threads += 7) {
         expect_every_element_in_one(problem, slices_of(blocked_kernel(op), problem, 1, threads));
+        expect_every_element_in_one(problem, slices_of(winograd_kernel(op), problem, 1, threads));
       }
     }
   }
@@ -151,7 +152,7 @@ TEST(Slices, AreWholeTiles) {
 // A filter that a kernel packs whole is packed by each slice, that of its channels.
 TEST(Slices, FiltersThatArePackedWhole) {
   Kernel kernel = blocked_kernel(CONVGRAD_OP_CONV2D);
-  kernel.filter_tile = 16;
+  kernel.packed_filter_channels = 16;
   kernel.task.columns = 784;
   const Slices slices = slices_of(kernel, problem_for(CONVGRAD_OP_CONV2D, {4, 14, 1, 1, 1024, 256}), 1, 64);
   EXPECT_EQ(slices.count[0], 16);
