@@ -145,7 +145,7 @@ def about_this(options, target, log, measuring, generator_version):
 
 
 def incumbent_of(kernel):
-    return Candidate(kernel.op, kernel.algorithm, kernel.filter, kernel.stride, kernel.params)
+    return Candidate(kernel.op, kernel.algorithm, kernel.filter, kernel.stride, kernel.params, kernel.dtype)
 
 
 def logged_baselines(search, work):

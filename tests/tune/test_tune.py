@@ -196,9 +196,9 @@ def test_real_kernels(run):
     """The real generator and measuring program, for a few seconds: kernels of both gradients are right and timed."""
     command = [ROOT / "build_tools/tune", "--problems", run.folder / "problems.json", "--layers", "narrow", "--target", TARGET,
                "--hardware", "here", "--seconds", "0.02", "--budget", "8s", "--schedules", run.folder / "schedules", "--log", run.log]
-    row = {"op": "conv2d_backprop_input", "dtype": "f32", "algorithm": "direct", "accepts": {"filter": "1x1", "stride": "1x1"},
+    row = {"op": "conv2d_backprop_input", "dtype": "f32", "algorithm": "one_panel", "accepts": {"filter": "1x1", "stride": "1x1"},
            "params": {"tile_vectors": 1, "tile_width": 11, "block_vectors": 4, "block_width": 3146, "block_height": 1,
-                      "block_reduction": 16, "one_panel": 1},
+                      "block_reduction": 16},
            "provenance": {"problem": "conv2d_backprop_input 1 112 112 32 1 1 32 16 1 1 1 1 SAME"}}
     run.rows.parent.mkdir(parents=True)
     (run.rows.parent / "elsewhere.json").write_text(json.dumps({"hardware": {"vendor": "Me", "family": 6, "model": 7}, "rows": [row]}))
