@@ -228,7 +228,7 @@ convgrad_status call_op(const Op &op, const convgrad_context *context, const con
   PreparedCall call;
   status = prepare_call(op, *settings, attrs, tensors, &call);
   if (status != CONVGRAD_OK) return status;
-  const void *const data[3] = {first->data, second->data, result->data};
+  const void *const data[3] = {first->const_data, second->const_data, result->data};
   return run_call(call, data, nullptr);
 }
 
