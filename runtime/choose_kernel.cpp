@@ -247,12 +247,9 @@ const Kernel *choose_kernel(const Normalized &problem, const KernelTable &table,
     for (size_t i = 0; i < table.kernel_count; ++i) {
       const Kernel &kernel = table.kernels[i];
       if (strcmp(kernel.name, choice.kernel) != 0) continue;
-      Text refusal;
-      if (usable(*kernel.target, machine, &refusal) && accepts(kernel, problem, &refusal)) return &kernel;
-      reason->append("the kernel asked for, %s: %s", kernel.name, refusal.c_str());
-      return nullptr;
+      return usable(*kernel.target, machine, reason) && accepts(kernel, problem, reason) ? &kernel : nullptr;
     }
-    reason->append("the kernel asked for, %s, computes another op", choice.kernel);
+    reason->append("computes another op");
     return nullptr;
   }
   for (size_t i = 0; i < table.row_count; ++i) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 
 #include "build_targets.h"
@@ -47,6 +48,25 @@ const Kernel *choose(const Op &op, const Settings &settings, const Normalized &n
   RowObserver observer = {print_row, const_cast<OpInfo *>(&op.info)};
   return choose_kernel(normalized, *op.table, this_machine(), settings.choice, settings.verbose ? &observer : nullptr,
                        reason);
+}
+
+// As above, for a kernel that was asked for by name. One for a filter of one size can take a problem whole whose filter
+// would otherwise be cut to what meets input; `normalized` then becomes that.
+const Kernel *choose_asked(const Op &op, const Settings &settings, const Problem &problem, Normalized *normalized,
+                           Text *reason) {
+  Text of_rest, of_whole;
+  if (const Kernel *kernel = choose(op, settings, *normalized, &of_rest)) return kernel;
+  const Normalized whole = normalize(problem, false);
+  if (const Kernel *kernel = choose(op, settings, whole, &of_whole)) {
+    *normalized = whole;
+    return kernel;
+  }
+  // The whole problem is the one that the caller knows; the rest may be the one that came nearer.
+  reason->append("the kernel asked for, %s: %s", settings.choice.kernel, of_whole.c_str());
+  if (strcmp(of_whole.c_str(), of_rest.c_str()) != 0) {
+    reason->append("; less what meets no input: %s", of_rest.c_str());
+  }
+  return nullptr;
 }
 
 // The scratch of a call of the kernel, in whole cache lines.
@@ -124,14 +144,8 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
   call->fill = call->normalized.fill;
   if (call->normalized.run) {
     Text reason;
-    call->kernel = choose(op, settings, call->normalized, &reason);
-    if (call->kernel == nullptr && settings.choice.kernel != nullptr) {
-      // A kernel for a filter of one size can take a problem whose filter would otherwise be cut to what meets input.
-      const Normalized whole = normalize(seen, false);
-      Text ignored;
-      call->kernel = choose(op, settings, whole, &ignored);
-      if (call->kernel != nullptr) call->normalized = whole;
-    }
+    call->kernel = settings.choice.kernel == nullptr ? choose(op, settings, call->normalized, &reason)
+                                                     : choose_asked(op, settings, seen, &call->normalized, &reason);
     if (call->kernel != nullptr && !offsets_fit_int32(*call, &reason)) call->kernel = nullptr;
     if (call->kernel == nullptr) return fail(CONVGRAD_UNSUPPORTED, "%s: %s", op.info.name, reason.c_str());
     bind_kernel(*call->kernel, call);
