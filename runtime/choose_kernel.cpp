@@ -91,8 +91,8 @@ bool meets(const Condition *conditions, const Normalized &problem, Text *reason)
   return true;
 }
 
-Text size_text(int height, int width) {
-  Text text;
+TextOf<32> size_text(int height, int width) {
+  TextOf<32> text;
   const int sizes[2] = {height, width};
   for (int i = 0; i < 2; ++i) {
     if (i == 1) text.append("x");

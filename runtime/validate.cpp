@@ -41,8 +41,8 @@ const char *format_hint(convgrad_data_format format, const int64_t input_shape[4
 }
 
 // The attributes, but for the data format, that an output's shape follows from.
-Text attrs_text(const convgrad_conv2d_attrs &attrs) {
-  Text text;
+TextOf<208> attrs_text(const convgrad_conv2d_attrs &attrs) {
+  TextOf<208> text;
   text.append("strides %s, dilations %s, padding %s", list_text(attrs.strides, 2).c_str(),
               list_text(attrs.dilations, 2).c_str(), padding_name(attrs.padding));
   if (attrs.padding == CONVGRAD_EXPLICIT) text.append(" %s", list_text(attrs.explicit_paddings, 4).c_str());
@@ -288,7 +288,7 @@ convgrad_status infer_output_shape(const OpInfo &op, const convgrad_conv2d_attrs
     const OutputSize size =
         output_size(attrs.padding, in, filter_shape[i], attrs.strides[i], attrs.dilations[i], pads[0], pads[1]);
     if (size.out < 0 || size.out > kInt64Max) {
-      Text value;
+      TextOf<24> value;
       if (size.out >= -Wide{kInt64Max} && size.out < 0) {
         value.append("%lld", static_cast<long long>(size.out));
       } else {
