@@ -193,7 +193,7 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
       return false;
     }
     // Positions with one tap that meet padding are trimmed, unless a kernel asked for by name gets the problem whole.
-    if (kernel.input_in_place && (axis.before > 0 || Wide(axis.stride) * (axis.out - 1) - axis.before >= axis.in)) {
+    if (kernel.input_in_place && (axis.before > 0 || Wide{axis.stride} * (axis.out - 1) - axis.before >= axis.in)) {
       reason->append("reads the input in place, the problem has padding along its %s",
                      i == HEIGHT ? "height" : "width");
       return false;

@@ -76,7 +76,7 @@ int convgrad_prefetch(const float *tensor, int first, int begin, int end, int pi
   const auto fetch = [](const char *from, intptr_t bytes) {
     for (intptr_t at = 0; at < bytes; at += 64) __builtin_prefetch(from + at, 0, 2);
   };
-  const intptr_t pitch = sizeof(float) * static_cast<intptr_t>(pixel_stride);
+  const intptr_t pitch = static_cast<intptr_t>(sizeof(float)) * pixel_stride;
   const char *row = reinterpret_cast<const char *>(tensor + first);
   if (channels >= pixel_stride) {
     fetch(row + begin * pitch, (end - begin) * pitch);

@@ -194,6 +194,7 @@ convgrad_status validate_shape(const OpInfo &op, const char *argument, const int
 }
 
 convgrad_status validate_attrs(const OpInfo &op, const convgrad_conv2d_attrs *attrs, convgrad_conv2d_attrs *full) {
+  *full = convgrad_conv2d_attrs_default();
   if (attrs == nullptr) return fail(CONVGRAD_INVALID_ARGUMENT, "%s: attrs is NULL", op.name);
   static const size_t kBoundaries[] = {
       offsetof(convgrad_conv2d_attrs, strides),           offsetof(convgrad_conv2d_attrs, dilations),
@@ -206,7 +207,6 @@ convgrad_status validate_attrs(const OpInfo &op, const convgrad_conv2d_attrs *at
                 "(%zu here)",
                 op.name, attrs->struct_size, sizeof(convgrad_conv2d_attrs));
   }
-  *full = convgrad_conv2d_attrs_default();
   memcpy(full, attrs, attrs->struct_size);
   full->struct_size = sizeof *full;
 
