@@ -103,8 +103,8 @@ typedef struct {
   convgrad_dtype dtype;
   convgrad_memory memory;
   int64_t shape[4];    /* NHWC or NCHW for images, HWIO for filters */
-  int64_t strides[4];  /* in elements, in shape's order; all 0: dense, row-major; others UNSUPPORTED where no kernel has
-                          them yet */
+  int64_t strides[4];  /* in elements, in shape's order, at least 1 wherever a size is above 1; all 0: dense, row-major.
+                          Of a result's elements no two overlap */
   int64_t byte_offset; /* added to data: how a part of a cl_mem is named */
 } convgrad_tensor;
 
