@@ -45,8 +45,8 @@ bool meets(const Condition *conditions, const Normalized &problem, Text *reason)
   return true;
 }
 
-Text size_text(int height, int width) {
-  Text text;
+TextOf<32> size_text(int height, int width) {
+  TextOf<32> text;
   const int sizes[2] = {height, width};
   for (int i = 0; i < 2; ++i) {
     if (i == 1) text.append("x");
@@ -147,7 +147,7 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
       return false;
     }
     // Positions with one tap that meet padding are trimmed, unless a kernel asked for by name gets the problem whole.
-    if (kernel.reads_input_in_place != 0 && (axis.before > 0 || Wide(axis.stride) * (axis.out - 1) - axis.before >= axis.in)) {
+    if (kernel.reads_input_in_place != 0 && (axis.before > 0 || Wide{axis.stride} * (axis.out - 1) - axis.before >= axis.in)) {
       reason->append("reads the input in place, the problem has padding along its %s",
                      i == HEIGHT ? "height" : "width");
       return false;
@@ -201,12 +201,9 @@ const Kernel *choose_kernel(const Normalized &problem, const KernelTable &table,
     for (size_t i = 0; i < table.kernel_count; ++i) {
       const Kernel &kernel = table.kernels[i];
       if (strcmp(kernel.name, choice.kernel) != 0) continue;
-      Text refusal;
-      if (usable(*kernel.target, machine, &refusal) && accepts(kernel, problem, &refusal)) return &kernel;
-      reason->append("the kernel asked for, %s: %s", kernel.name, refusal.c_str());
-      return nullptr;
+      return usable(*kernel.target, machine, reason) && accepts(kernel, problem, reason) ? &kernel : nullptr;
     }
-    reason->append("the kernel asked for, %s, computes another op", choice.kernel);
+    reason->append("computes another op");
     return nullptr;
   }
   for (size_t i = 0; i < table.row_count; ++i) {

@@ -28,7 +28,7 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason);
 // is made.)
 bool usable(const Target &target, const Machine &machine, Text *reason);
 
-// NULL: no kernel, and `reason` says why.
+// NULL: no kernel, and `reason` says why; where one was asked for by name, why that one refuses.
 const Kernel *choose_kernel(const Normalized &problem, const KernelTable &table, const Machine &machine,
                             const Choice &choice, const RowObserver *observer, Text *reason);
 

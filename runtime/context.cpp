@@ -128,8 +128,9 @@ convgrad_status choose_target(const convgrad_context_options &options, Choice *c
                 "(convgrad_kernel_at lists them)",
                 options.kernel);
   }
-  const bool fits = any == DeviceKind::CPU ? choice->target == kernel->target : any == kernel->target->device;
-  if (choice->target != nullptr && !fits) {
+  const bool fits = any == DeviceKind::CPU ? choice->target == nullptr || choice->target == kernel->target
+                                           : any == kernel->target->device;
+  if (!fits) {
     return fail(CONVGRAD_INVALID_ARGUMENT,
                 "context_create: options.kernel is \"%s\", a kernel of target %s, expected one of options.target, %s",
                 kernel->name, kernel->target->name, name);

@@ -1,6 +1,5 @@
 #include "last_error.h"
 
-#include <cstdarg>
 #include <cstdio>
 
 namespace convgrad {
@@ -9,18 +8,15 @@ namespace {
 thread_local char last_error[1024] = "";
 }
 
-void Text::append(const char *format, ...) {
-  va_list arguments;
-  va_start(arguments, format);
-  const int written = vsnprintf(buffer_ + length_, sizeof buffer_ - length_, format, arguments);
-  va_end(arguments);
+void append_to(char *buffer, size_t capacity, size_t *length, const char *format, va_list arguments) {
+  const int written = vsnprintf(buffer + *length, capacity - *length, format, arguments);
   if (written <= 0) return;
-  length_ += static_cast<size_t>(written);
-  if (length_ > sizeof buffer_ - 1) length_ = sizeof buffer_ - 1;
+  *length += static_cast<size_t>(written);
+  if (*length > capacity - 1) *length = capacity - 1;
 }
 
-Text list_text(const int64_t *values, int count) {
-  Text text;
+ListText list_text(const int64_t *values, int count) {
+  ListText text;
   for (int i = 0; i < count; ++i) text.append("%s%lld", i == 0 ? "[" : ",", static_cast<long long>(values[i]));
   text.append("]");
   return text;

@@ -2,6 +2,7 @@
 #ifndef CONVGRAD_RUNTIME_LAST_ERROR_H
 #define CONVGRAD_RUNTIME_LAST_ERROR_H
 
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 
@@ -9,26 +10,40 @@
 
 namespace convgrad {
 
-// A text of fixed capacity; what does not fit is cut off.
-class Text {
+// Appends to the `length` characters that the buffer holds; what does not fit is cut off.
+void append_to(char *buffer, size_t capacity, size_t *length, const char *format, va_list arguments);
+
+// A text of at most kCapacity - 1 characters. They live on the stack, which callers may have little of: so texts that
+// are never long say how long.
+template <size_t kCapacity>
+class TextOf {
  public:
-  Text() { clear(); }
+  TextOf() { clear(); }
   void clear() {
     length_ = 0;
     buffer_[0] = '\0';
   }
-  void append(const char *format, ...) __attribute__((format(printf, 2, 3)));
+  __attribute__((format(printf, 2, 3))) void append(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    append_to(buffer_, kCapacity, &length_, format, arguments);
+    va_end(arguments);
+  }
   const char *c_str() const { return buffer_; }
   bool empty() const { return length_ == 0; }
 
  private:
   size_t length_;
-  char buffer_[512];
+  char buffer_[kCapacity];
 };
 
-// "[1,5,5,2]"
-Text list_text(const int64_t *values, int count);
-inline Text shape_text(const int64_t shape[4]) { return list_text(shape, 4); }
+// Of a reason.
+using Text = TextOf<512>;
+
+// "[1,5,5,2]", of up to four values with all their digits.
+using ListText = TextOf<88>;
+ListText list_text(const int64_t *values, int count);
+inline ListText shape_text(const int64_t shape[4]) { return list_text(shape, 4); }
 
 // Stores the text for convgrad_last_error() and returns the status.
 convgrad_status fail(convgrad_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));

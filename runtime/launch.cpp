@@ -52,8 +52,9 @@ class Buffer {
   int32_t offset_ = 0;
 };
 
-// What a kernel is called with: the call's context, operands, numbers, the buffers' offsets where it takes them,
-// results.
+// What a kernel is called with: the call's context, operands, up to four numbers, the buffers' offsets where it takes
+// them, results.
+template <int kResults>
 class Arguments {
  public:
   explicit Arguments(CallContext *context) : context_(context) { add(&context_); }
@@ -65,28 +66,27 @@ class Arguments {
 
  private:
   void *context_;
-  void *values_[1 + 2 + 4 + 2 + 2 * kMaxPhases];
+  void *values_[1 + 2 + 4 + 2 + 2 * kResults];
   int count_ = 0;
 };
-
-View shifted(View view, int64_t elements) {
-  view.offset += elements;
-  return view;
-}
 
 // The stride that a kernel is called with: its own where the problem has one position, which suits any.
 int64_t stride_for(const Kernel &kernel, const Axis &axis, int i) {
   return kernel.stride[i] != 0 ? kernel.stride[i] : axis.stride;
 }
 
+int64_t padding(const Normalized &problem, int axis) { return static_cast<int64_t>(problem.axis[axis].before); }
+
+// What lies on the stack here lies there while the kernel runs, and it is the caller's: the ways to launch one are
+// compiled apart (noinline), so that none makes room for the others'. `first` are those of one group.
+
 // conv2d and backprop_filter: two operands, steps over the input, a result.
-int launch_forward(const Kernel &kernel, const Normalized &problem, const View view[3], const Place first[3],
-                   CallContext *context) {
+__attribute__((noinline)) int launch_forward(const Kernel &kernel, const Normalized &problem, const Place first[3],
+                                             CallContext *context) {
   Buffer in, filter, out;
-  in.set(kernel, first[INPUT], view[INPUT], static_cast<int64_t>(problem.axis[WIDTH].before),
-         static_cast<int64_t>(problem.axis[HEIGHT].before));
-  filter.set(kernel, first[FILTER], view[FILTER], 0, 0);
-  out.set(kernel, first[OUTPUT], view[OUTPUT], 0, 0);
+  in.set(kernel, first[INPUT], problem.view[INPUT], padding(problem, WIDTH), padding(problem, HEIGHT));
+  filter.set(kernel, first[FILTER], problem.view[FILTER], 0, 0);
+  out.set(kernel, first[OUTPUT], problem.view[OUTPUT], 0, 0);
   int32_t stride[2], dilation[2];
   for (int i = 0; i < 2; ++i) {
     stride[i] = static_cast<int32_t>(stride_for(kernel, problem.axis[i], i));
@@ -94,7 +94,7 @@ int launch_forward(const Kernel &kernel, const Normalized &problem, const View v
   }
   const bool is_conv2d = problem.op == CONVGRAD_OP_CONV2D;
   Buffer *const buffers[3] = {&in, is_conv2d ? &filter : &out, is_conv2d ? &out : &filter};
-  Arguments arguments(context);
+  Arguments<1> arguments(context);
   arguments.add(buffers[0]->raw());
   arguments.add(buffers[1]->raw());
   for (int32_t *number : {&stride[WIDTH], &stride[HEIGHT], &dilation[WIDTH], &dilation[HEIGHT]}) arguments.add(number);
@@ -111,43 +111,55 @@ void take_rows(View *view, int axis, int64_t first_row, int64_t rows, int64_t st
   if (rows > 1) view->stride[dimension] *= step;
 }
 
-int run_backprop_input(const Kernel &kernel, Buffer *filter, Buffer *out, int32_t dilation[2], Buffer *in, int phases,
-                       CallContext *context) {
-  Arguments arguments(context);
+template <int kResults>
+int run_backprop_input(const Kernel &kernel, Buffer *filter, Buffer *out, int32_t dilation[2], Buffer (&in)[kResults],
+                       int results, CallContext *context) {
+  Arguments<kResults> arguments(context);
   arguments.add(filter->raw());
   arguments.add(out->raw());
   arguments.add(&dilation[WIDTH]);
   arguments.add(&dilation[HEIGHT]);
   arguments.add_offset(kernel, filter);
   arguments.add_offset(kernel, out);
-  for (int phase = 0; phase < phases; ++phase) arguments.add_offset(kernel, &in[phase]);
-  for (int phase = 0; phase < phases; ++phase) arguments.add(in[phase].raw());
+  for (int i = 0; i < results; ++i) arguments.add_offset(kernel, &in[i]);
+  for (int i = 0; i < results; ++i) arguments.add(in[i].raw());
   return kernel.run(arguments.values());
 }
 
 // A kernel for a fixed stride writes all phases of the input's gradient in one call, each a result or all of them one.
-int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const View view[3], const Place first[3],
-                        CallContext *context) {
+int results_of(const Kernel &kernel) { return kernel.joins_phases ? 1 : kernel.stride[HEIGHT] * kernel.stride[WIDTH]; }
+
+// Where that is one result.
+__attribute__((noinline)) int launch_whole(const Kernel &kernel, const Normalized &problem, const Place first[3],
+                                           CallContext *context) {
+  Buffer filter, out, in[1];
+  filter.set(kernel, first[FILTER], problem.view[FILTER], 0, 0);
+  out.set(kernel, first[OUTPUT], problem.view[OUTPUT], 0, 0);
+  in[0].set(kernel, first[INPUT], problem.view[INPUT], padding(problem, WIDTH), padding(problem, HEIGHT));
+  int32_t dilation[2];
+  for (int i = 0; i < 2; ++i) dilation[i] = static_cast<int32_t>(problem.axis[i].dilation);
+  return run_backprop_input(kernel, &filter, &out, dilation, in, 1, context);
+}
+
+// Where there is one for each phase, at most kResults.
+template <int kResults>
+__attribute__((noinline)) int launch_together(const Kernel &kernel, const Normalized &problem, const Place first[3],
+                                              CallContext *context) {
+  Buffer filter, out, in[kResults];
+  filter.set(kernel, first[FILTER], problem.view[FILTER], 0, 0);
+  out.set(kernel, first[OUTPUT], problem.view[OUTPUT], 0, 0);
   Axis axis[2] = {problem.axis[HEIGHT], problem.axis[WIDTH]};
   int32_t dilation[2];
   for (int i = 0; i < 2; ++i) {
     axis[i].stride = kernel.stride[i];
     dilation[i] = static_cast<int32_t>(axis[i].dilation);
   }
-  Buffer filter, out, in[kMaxPhases];
-  filter.set(kernel, first[FILTER], view[FILTER], 0, 0);
-  out.set(kernel, first[OUTPUT], view[OUTPUT], 0, 0);
-  if (kernel.joins_phases != 0) {
-    in[0].set(kernel, first[INPUT], view[INPUT], static_cast<int64_t>(axis[WIDTH].before),
-              static_cast<int64_t>(axis[HEIGHT].before));
-    return run_backprop_input(kernel, &filter, &out, dilation, in, 1, context);
-  }
   int phase = 0;
   for (int a = 0; a < kernel.stride[HEIGHT]; ++a) {
     for (int b = 0; b < kernel.stride[WIDTH]; ++b, ++phase) {
       const PhaseRows rows = phase_rows(axis[HEIGHT], a);
       const PhaseRows columns = phase_rows(axis[WIDTH], b);
-      View part = view[INPUT];
+      View part = problem.view[INPUT];
       take_rows(&part, HEIGHT, rows.first_row, rows.rows, kernel.stride[HEIGHT]);
       take_rows(&part, WIDTH, columns.first_row, columns.rows, kernel.stride[WIDTH]);
       in[phase].set(kernel, first[INPUT], part, columns.min, rows.min);
@@ -157,18 +169,18 @@ int launch_fixed_stride(const Kernel &kernel, const Normalized &problem, const V
 }
 
 // A kernel for any stride computes one phase a call, each a problem of stride 1.
-int launch_phases(const Kernel &kernel, const Normalized &problem, const View view[3], const Place first[3],
-                  CallContext *context) {
-  Buffer filter, out, in;
-  out.set(kernel, first[OUTPUT], view[OUTPUT], 0, 0);
+__attribute__((noinline)) int launch_phases(const Kernel &kernel, const Normalized &problem, const Place first[3],
+                                            CallContext *context) {
+  Buffer filter, out, in[1];
+  out.set(kernel, first[OUTPUT], problem.view[OUTPUT], 0, 0);
   for (int64_t i = 0; i < phase_count(problem.axis[HEIGHT]); ++i) {
     const Phase rows = phase_at(problem.axis[HEIGHT], i);
     if (rows.rows == 0) continue;
     for (int64_t j = 0; j < phase_count(problem.axis[WIDTH]); ++j) {
       const Phase columns = phase_at(problem.axis[WIDTH], j);
       if (columns.rows == 0) continue;
-      View part = view[INPUT];
-      View taps = view[FILTER];
+      View part = problem.view[INPUT];
+      View taps = problem.view[FILTER];
       const Phase phase[2] = {rows, columns};
       int32_t dilation[2];
       for (int k = 0; k < 2; ++k) {
@@ -180,11 +192,20 @@ int launch_phases(const Kernel &kernel, const Normalized &problem, const View vi
         dilation[k] = static_cast<int32_t>(phase[k].dilation);
       }
       filter.set(kernel, first[FILTER], taps, 0, 0);
-      in.set(kernel, first[INPUT], part, columns.min, rows.min);
-      if (const int error = run_backprop_input(kernel, &filter, &out, dilation, &in, 1, context)) return error;
+      in[0].set(kernel, first[INPUT], part, columns.min, rows.min);
+      if (const int error = run_backprop_input(kernel, &filter, &out, dilation, in, 1, context)) return error;
     }
   }
   return 0;
+}
+
+int launch_group(const Kernel &kernel, const Normalized &problem, const Place first[3], CallContext *context) {
+  if (problem.op != CONVGRAD_OP_CONV2D_BACKPROP_INPUT) return launch_forward(kernel, problem, first, context);
+  if (kernel.stride[HEIGHT] == 0) return launch_phases(kernel, problem, first, context);
+  const int results = results_of(kernel);
+  return results == 1   ? launch_whole(kernel, problem, first, context)
+         : results <= 4 ? launch_together<4>(kernel, problem, first, context)
+                        : launch_together<kMaxPhases>(kernel, problem, first, context);
 }
 
 }  // namespace
@@ -225,19 +246,12 @@ bool leaves_gaps(const Kernel &kernel, const Normalized &problem) {
 
 int launch(const Kernel &kernel, const Normalized &problem, const Place first[3], CallContext *context) {
   for (int64_t group = 0; group < problem.groups; ++group) {
-    View view[3];
+    Place of_group[3];
     for (int role = 0; role < 3; ++role) {
-      view[role] = shifted(problem.view[role], group * problem.group_step[role]);
+      const int64_t elements = group * problem.group_step[role];
+      of_group[role] = {first[role].memory, first[role].offset + elements * dtype_size(kernel.dtype)};
     }
-    int error;
-    if (problem.op != CONVGRAD_OP_CONV2D_BACKPROP_INPUT) {
-      error = launch_forward(kernel, problem, view, first, context);
-    } else if (kernel.stride[HEIGHT] != 0) {
-      error = launch_fixed_stride(kernel, problem, view, first, context);
-    } else {
-      error = launch_phases(kernel, problem, view, first, context);
-    }
-    if (error != 0) return error;
+    if (const int error = launch_group(kernel, problem, of_group, context)) return error;
   }
   return 0;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 
 namespace convgrad {
 
@@ -34,5 +35,7 @@ void release(const Memory &memory, void *pointer) {
     memory.release(memory.memory, pointer);
   }
 }
+
+void look_up_memset(void *memory, size_t bytes) { memset(memory, 0, bytes); }
 
 }  // namespace convgrad

@@ -21,16 +21,21 @@ struct Work {
   std::atomic<int> error;
 };
 
+// Compiled apart, as launch()'s steps are: what it needs to come by the piece is off the stack when the kernel runs.
+__attribute__((noinline)) Normalized piece_of(const Work &work, int64_t part, int64_t slice) {
+  Normalized piece = work.problem;
+  if (work.pieces.parts.count > 1) piece = part_of(work.problem, work.pieces.parts, part);
+  if (part > 0) piece.view[FILTER] = partial_view(piece.view[FILTER]);
+  return slice_of(piece, work.pieces.slices, slice);
+}
+
 int compute_piece(const Work &work, int64_t index, CallContext *context) {
   const int64_t slices = work.pieces.slices.all(), part = index / slices;
-  Normalized piece = work.problem;
   Place place[3] = {work.first[INPUT], work.first[FILTER], work.first[OUTPUT]};
-  if (work.pieces.parts.count > 1) piece = part_of(work.problem, work.pieces.parts, part);
   if (part > 0) {
-    piece.view[FILTER] = partial_view(piece.view[FILTER]);
     place[FILTER] = host_place(work.partials + static_cast<size_t>(part - 1) * partial_bytes(work.problem));
   }
-  return launch(work.kernel, slice_of(piece, work.pieces.slices, index % slices), place, context);
+  return launch(work.kernel, piece_of(work, part, index % slices), place, context);
 }
 
 // One of the threads' loops over pieces, with a slot of scratch to itself.

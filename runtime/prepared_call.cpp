@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 
 #include "build_targets.h"
@@ -14,31 +15,38 @@
 namespace convgrad {
 namespace {
 
+// Has room for a row's refusal. (fprintf takes 8 KB of the caller's stack for a stream without a buffer, as stderr is.)
+using Line = TextOf<768>;
+
 void print_row(void *arg, size_t row, const Kernel &kernel, const char *reason) {
   const OpInfo *op = static_cast<const OpInfo *>(arg);
-  fprintf(stderr, "convgrad: %s row %zu, %s: %s%s\n", op->name, row, kernel.name,
-          reason == nullptr ? "" : "refused: ", reason == nullptr ? "taken" : reason);
+  Line line;
+  line.append("convgrad: %s row %zu, %s: %s%s\n", op->name, row, kernel.name,
+              reason == nullptr ? "" : "refused: ", reason == nullptr ? "taken" : reason);
+  fputs(line.c_str(), stderr);
 }
 
-void print_choice(const PreparedCall &call) {
+__attribute__((noinline)) void print_choice(const PreparedCall &call) {
+  Line line;
   const Normalized &problem = call.normalized;
   const Axis *axis = problem.axis;
   if (call.kernel == nullptr) {
-    fprintf(stderr, "convgrad: %s runs no kernel: nothing to add up%s\n", call.op->name,
-            call.fill ? ", the result is zeros" : ", the result is empty");
+    line.append("convgrad: %s runs no kernel: nothing to add up%s\n", call.op->name,
+                call.fill ? ", the result is zeros" : ", the result is empty");
+    fputs(line.c_str(), stderr);
     return;
   }
-  fprintf(stderr,
-          "convgrad: %s runs %s (n=%lld h=%lld w=%lld c=%lld, filter %lldx%lld, p=%lld q=%lld k=%lld, stride "
-          "%lldx%lld, dilation %lldx%lld, groups %lld)\n",
-          call.op->name, call.kernel->name, static_cast<long long>(problem.batch),
-          static_cast<long long>(axis[HEIGHT].in), static_cast<long long>(axis[WIDTH].in),
-          static_cast<long long>(problem.in_channels), static_cast<long long>(axis[HEIGHT].taps),
-          static_cast<long long>(axis[WIDTH].taps), static_cast<long long>(axis[HEIGHT].out),
-          static_cast<long long>(axis[WIDTH].out), static_cast<long long>(problem.out_channels),
-          static_cast<long long>(axis[HEIGHT].stride), static_cast<long long>(axis[WIDTH].stride),
-          static_cast<long long>(axis[HEIGHT].dilation), static_cast<long long>(axis[WIDTH].dilation),
-          static_cast<long long>(problem.groups));
+  line.append(
+      "convgrad: %s runs %s (n=%lld h=%lld w=%lld c=%lld, filter %lldx%lld, p=%lld q=%lld k=%lld, stride "
+      "%lldx%lld, dilation %lldx%lld, groups %lld)\n",
+      call.op->name, call.kernel->name, static_cast<long long>(problem.batch), static_cast<long long>(axis[HEIGHT].in),
+      static_cast<long long>(axis[WIDTH].in), static_cast<long long>(problem.in_channels),
+      static_cast<long long>(axis[HEIGHT].taps), static_cast<long long>(axis[WIDTH].taps),
+      static_cast<long long>(axis[HEIGHT].out), static_cast<long long>(axis[WIDTH].out),
+      static_cast<long long>(problem.out_channels), static_cast<long long>(axis[HEIGHT].stride),
+      static_cast<long long>(axis[WIDTH].stride), static_cast<long long>(axis[HEIGHT].dilation),
+      static_cast<long long>(axis[WIDTH].dilation), static_cast<long long>(problem.groups));
+  fputs(line.c_str(), stderr);
 }
 
 // The kernel for one form of the problem; NULL: `reason` says why there is none.
@@ -47,6 +55,25 @@ const Kernel *choose(const Op &op, const Settings &settings, const Normalized &n
   RowObserver observer = {print_row, const_cast<OpInfo *>(&op.info)};
   return choose_kernel(normalized, *op.table, this_machine(), settings.choice, settings.verbose ? &observer : nullptr,
                        reason);
+}
+
+// As above, for a kernel that was asked for by name. One for a filter of one size can take a problem whole whose filter
+// would otherwise be cut to what meets input; `normalized` then becomes that.
+__attribute__((noinline)) const Kernel *choose_asked(const Op &op, const Settings &settings, const Problem &problem,
+                                                     Normalized *normalized, Text *reason) {
+  Text of_rest, of_whole;
+  if (const Kernel *kernel = choose(op, settings, *normalized, &of_rest)) return kernel;
+  const Normalized whole = normalize(problem, false);
+  if (const Kernel *kernel = choose(op, settings, whole, &of_whole)) {
+    *normalized = whole;
+    return kernel;
+  }
+  // The whole problem is the one that the caller knows; the rest may be the one that came nearer.
+  reason->append("the kernel asked for, %s: %s", settings.choice.kernel, of_whole.c_str());
+  if (strcmp(of_whole.c_str(), of_rest.c_str()) != 0) {
+    reason->append("; less what meets no input: %s", of_rest.c_str());
+  }
+  return nullptr;
 }
 
 // The scratch of a call of the kernel, in whole cache lines.
@@ -76,7 +103,7 @@ convgrad_memory memory_of(const Settings &settings) {
 
 // As a GPU gets a copy of it: without what lies between its elements, which is not ours to read or to write. Elements
 // that overlap are left as they are.
-Tensor packed(const Tensor &tensor, int64_t element_bytes) {
+Tensor without_gaps(const Tensor &tensor, int64_t element_bytes) {
   Tensor result = tensor;
   result.byte_offset = 0;
   int order[4];
@@ -105,7 +132,25 @@ bool offsets_fit_int32(const PreparedCall &call, Text *reason) {
   return true;
 }
 
+// Compiled apart: what run_call() has on the stack lies there while the kernel runs.
+__attribute__((noinline)) convgrad_status allocate_workspace(const PreparedCall &call, size_t bytes, void **workspace) {
+  Text reason;
+  if (bytes == SIZE_MAX) {
+    reason.append("no memory for more bytes than size_t holds");
+  } else {
+    *workspace = allocate(call.settings.memory, bytes, CONVGRAD_WORKSPACE_ALIGNMENT, &reason);
+  }
+  if (*workspace != nullptr) return CONVGRAD_OK;
+  return fail(CONVGRAD_OUT_OF_MEMORY, "%s: %s of scratch", call.op->name, reason.c_str());
+}
+
 }  // namespace
+
+Tensor PreparedCall::seen(Role role) const {
+  const Tensor &tensor = problem.tensor[role];
+  const bool copied = settings.gpu != nullptr && tensor.memory == CONVGRAD_HOST && tensor.span > 0;
+  return copied ? without_gaps(tensor, dtype_size(problem.dtype)) : tensor;
+}
 
 convgrad_status prepare_call(const Op &op, const Settings &settings, const convgrad_conv2d_attrs *attrs,
                              const convgrad_tensor *const tensors[3], PreparedCall *call) {
@@ -114,24 +159,14 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
   call->op = &op.info;
   call->settings = settings;
   Problem seen = call->problem;
-  for (Tensor &tensor : seen.tensor) {
-    const bool copied = memory != CONVGRAD_HOST && tensor.memory == CONVGRAD_HOST;
-    if (copied && tensor.span > 0) tensor = packed(tensor, dtype_size(seen.dtype));
-  }
-  for (int role = 0; role < 3; ++role) call->seen[role] = seen.tensor[role];
+  for (Role role : {INPUT, FILTER, OUTPUT}) seen.tensor[role] = call->seen(role);
   call->normalized = normalize(seen);
   call->kernel = nullptr;
   call->fill = call->normalized.fill;
   if (call->normalized.run) {
     Text reason;
-    call->kernel = choose(op, settings, call->normalized, &reason);
-    if (call->kernel == nullptr && settings.choice.kernel != nullptr) {
-      // A kernel for a filter of one size can take a problem whose filter would otherwise be cut to what meets input.
-      const Normalized whole = normalize(seen, false);
-      Text ignored;
-      call->kernel = choose(op, settings, whole, &ignored);
-      if (call->kernel != nullptr) call->normalized = whole;
-    }
+    call->kernel = settings.choice.kernel == nullptr ? choose(op, settings, call->normalized, &reason)
+                                                     : choose_asked(op, settings, seen, &call->normalized, &reason);
     if (call->kernel != nullptr && !offsets_fit_int32(*call, &reason)) call->kernel = nullptr;
     if (call->kernel == nullptr) return fail(CONVGRAD_UNSUPPORTED, "%s: %s", op.info.name, reason.c_str());
     bind_kernel(*call->kernel, call);
@@ -175,15 +210,7 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
   }
   void *allocated = nullptr;
   if (workspace == nullptr && bytes > 0) {
-    Text reason;
-    if (bytes == SIZE_MAX) {
-      reason.append("no memory for more bytes than size_t holds");
-    } else {
-      allocated = allocate(call.settings.memory, bytes, CONVGRAD_WORKSPACE_ALIGNMENT, &reason);
-    }
-    if (allocated == nullptr) {
-      return fail(CONVGRAD_OUT_OF_MEMORY, "%s: %s of scratch", call.op->name, reason.c_str());
-    }
+    if (convgrad_status status = allocate_workspace(call, bytes, &allocated)) return status;
     workspace = allocated;
   }
 
@@ -200,6 +227,7 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
   }
   int error = 0;
   if (call.kernel != nullptr) {
+    if (bytes > 0) look_up_memset(workspace, std::min<size_t>(bytes, CONVGRAD_WORKSPACE_ALIGNMENT));
     const Scratch sizes = scratch_of(call);
     ScratchStack scratch(workspace, sizes.shared + sizes.slot);
     CallContext context = {&call.settings.parallel, &scratch, static_cast<char *>(workspace) + sizes.shared,
@@ -228,7 +256,7 @@ convgrad_status call_op(const Op &op, const convgrad_context *context, const con
   PreparedCall call;
   status = prepare_call(op, *settings, attrs, tensors, &call);
   if (status != CONVGRAD_OK) return status;
-  const void *const data[3] = {first->data, second->data, result->data};
+  const void *const data[3] = {first->const_data, second->const_data, result->data};
   return run_call(call, data, nullptr);
 }
 

@@ -25,11 +25,10 @@ struct PreparedCall {
   const Kernel *kernel;  // NULL: nothing to add up
   bool fill;             // the result is filled with zeros first
   Pieces pieces;         // of a kernel on a CPU
-  // The tensors by Role as the kernel sees them: as the problem says, but without gaps where a GPU gets a copy of the
-  // host's.
-  Tensor seen[3];
 
-  bool packed(Role role) const { return seen[role].span < problem.tensor[role].span; }
+  // A tensor as the kernel sees it: as the problem says, but without gaps where a GPU gets a copy of the host's.
+  Tensor seen(Role role) const;
+  bool packed(Role role) const { return seen(role).span < problem.tensor[role].span; }
 };
 
 // Everything that needs no data.

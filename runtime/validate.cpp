@@ -25,13 +25,27 @@ const char *padding_name(convgrad_padding padding) {
   return kNames[padding];
 }
 
-// The attributes that an output's shape follows from.
-Text attrs_text(const convgrad_conv2d_attrs &attrs) {
-  Text text;
+const char *format_name(convgrad_data_format format) { return format == CONVGRAD_NCHW ? "NCHW" : "NHWC"; }
+
+// Ends a message about channels. To read a tensor in the other format than it has is the commonest mistake: the
+// channels then fit there and not here. `output_shape` NULL: the input's do not.
+const char *format_hint(convgrad_data_format format, const int64_t input_shape[4], const int64_t filter_shape[4],
+                        const int64_t *output_shape) {
+  const int here = dimensions_of(INPUT, format)[0];
+  const int there = dimensions_of(INPUT, format == CONVGRAD_NCHW ? CONVGRAD_NHWC : CONVGRAD_NCHW)[0];
+  const int64_t channels = input_shape[there], group_channels = filter_shape[2], out_channels = filter_shape[3];
+  if (channels < 1 || group_channels < 1 || channels % group_channels != 0) return "";
+  if (out_channels % (channels / group_channels) != 0) return "";
+  if (output_shape != nullptr && (output_shape[there] != out_channels || output_shape[here] == out_channels)) return "";
+  return format == CONVGRAD_NCHW ? "; as NHWC the channels would fit" : "; as NCHW the channels would fit";
+}
+
+// The attributes, but for the data format, that an output's shape follows from.
+TextOf<208> attrs_text(const convgrad_conv2d_attrs &attrs) {
+  TextOf<208> text;
   text.append("strides %s, dilations %s, padding %s", list_text(attrs.strides, 2).c_str(),
               list_text(attrs.dilations, 2).c_str(), padding_name(attrs.padding));
   if (attrs.padding == CONVGRAD_EXPLICIT) text.append(" %s", list_text(attrs.explicit_paddings, 4).c_str());
-  text.append(", %s", attrs.data_format == CONVGRAD_NCHW ? "NCHW" : "NHWC");
   return text;
 }
 
@@ -180,6 +194,7 @@ convgrad_status validate_shape(const OpInfo &op, const char *argument, const int
 }
 
 convgrad_status validate_attrs(const OpInfo &op, const convgrad_conv2d_attrs *attrs, convgrad_conv2d_attrs *full) {
+  *full = convgrad_conv2d_attrs_default();
   if (attrs == nullptr) return fail(CONVGRAD_INVALID_ARGUMENT, "%s: attrs is NULL", op.name);
   static const size_t kBoundaries[] = {
       offsetof(convgrad_conv2d_attrs, strides),           offsetof(convgrad_conv2d_attrs, dilations),
@@ -192,7 +207,6 @@ convgrad_status validate_attrs(const OpInfo &op, const convgrad_conv2d_attrs *at
                 "(%zu here)",
                 op.name, attrs->struct_size, sizeof(convgrad_conv2d_attrs));
   }
-  *full = convgrad_conv2d_attrs_default();
   memcpy(full, attrs, attrs->struct_size);
   full->struct_size = sizeof *full;
 
@@ -237,9 +251,11 @@ convgrad_status infer_output_shape(const OpInfo &op, const convgrad_conv2d_attrs
   const int64_t in_channels = input_shape[image[0]];
   const int64_t group_channels = filter_shape[2];
   const int64_t out_channels = filter_shape[3];
+  const char *format = format_name(attrs.data_format);
+  const auto hint = [&] { return format_hint(attrs.data_format, input_shape, filter_shape, nullptr); };
   if (in_channels < 1) {
-    return fail(CONVGRAD_INVALID_ARGUMENT, "%s: %s has shape %s, expected at least 1 channel", op.name, input,
-                shape_text(input_shape).c_str());
+    return fail(CONVGRAD_INVALID_ARGUMENT, "%s: %s has shape %s read as %s, expected at least 1 channel%s", op.name,
+                input, shape_text(input_shape).c_str(), format, hint());
   }
   if (group_channels < 1) {
     return fail(CONVGRAD_INVALID_ARGUMENT, "%s: %s has shape %s, expected at least 1 input channel (its third size)",
@@ -248,18 +264,18 @@ convgrad_status infer_output_shape(const OpInfo &op, const convgrad_conv2d_attrs
   if (in_channels % group_channels != 0) {
     return fail(CONVGRAD_INVALID_ARGUMENT,
                 "%s: %s has shape %s, expected input channels (its third size, %lld) that divide the %lld channels of "
-                "%s %s",
+                "%s %s read as %s%s",
                 op.name, filter, shape_text(filter_shape).c_str(), static_cast<long long>(group_channels),
-                static_cast<long long>(in_channels), input, shape_text(input_shape).c_str());
+                static_cast<long long>(in_channels), input, shape_text(input_shape).c_str(), format, hint());
   }
   const int64_t groups = in_channels / group_channels;
   if (out_channels % groups != 0) {
     return fail(CONVGRAD_INVALID_ARGUMENT,
                 "%s: %s has shape %s, expected output channels (its last size, %lld) that the %lld groups divide which "
-                "follow from the %lld channels of %s %s",
+                "follow from the %lld channels of %s %s read as %s%s",
                 op.name, filter, shape_text(filter_shape).c_str(), static_cast<long long>(out_channels),
                 static_cast<long long>(groups), static_cast<long long>(in_channels), input,
-                shape_text(input_shape).c_str());
+                shape_text(input_shape).c_str(), format, hint());
   }
 
   int64_t shape[4];
@@ -272,17 +288,17 @@ convgrad_status infer_output_shape(const OpInfo &op, const convgrad_conv2d_attrs
     const OutputSize size =
         output_size(attrs.padding, in, filter_shape[i], attrs.strides[i], attrs.dilations[i], pads[0], pads[1]);
     if (size.out < 0 || size.out > kInt64Max) {
-      Text value;
+      TextOf<24> value;
       if (size.out >= -Wide{kInt64Max} && size.out < 0) {
         value.append("%lld", static_cast<long long>(size.out));
       } else {
         value.append("%s", size.out < 0 ? "below -2^63" : "above 2^63");
       }
-      return fail(
-          CONVGRAD_INVALID_ARGUMENT,
-          "%s: %s has shape %s, expected one for which %s %s has an output; with %s the output's %s would be %s",
-          op.name, filter, shape_text(filter_shape).c_str(), input, shape_text(input_shape).c_str(),
-          attrs_text(attrs).c_str(), i == HEIGHT ? "height" : "width", value.c_str());
+      return fail(CONVGRAD_INVALID_ARGUMENT,
+                  "%s: %s has shape %s, expected one for which %s %s read as %s has an output; with %s the output's %s "
+                  "would be %s",
+                  op.name, filter, shape_text(filter_shape).c_str(), input, shape_text(input_shape).c_str(), format,
+                  attrs_text(attrs).c_str(), i == HEIGHT ? "height" : "width", value.c_str());
     }
     shape[dimension] = static_cast<int64_t>(size.out);
     problem->axis[i] = {in, filter_shape[i], shape[dimension], attrs.strides[i], attrs.dilations[i], size.before};
@@ -325,79 +341,14 @@ convgrad_status validate_problem(const OpInfo &op, convgrad_memory memory, const
     return status;
   }
   if (memcmp(expected, by_role[OUTPUT]->shape, sizeof expected) != 0) {
-    return fail(CONVGRAD_INVALID_ARGUMENT, "%s: %s has shape %s, expected %s, which follows from %s %s, %s %s, %s",
-                op.name, op.argument_of(OUTPUT), shape_text(by_role[OUTPUT]->shape).c_str(),
-                shape_text(expected).c_str(), op.argument_of(INPUT), shape_text(by_role[INPUT]->shape).c_str(),
-                op.argument_of(FILTER), shape_text(by_role[FILTER]->shape).c_str(), attrs_text(full).c_str());
+    return fail(CONVGRAD_INVALID_ARGUMENT,
+                "%s: %s has shape %s, expected %s, which follows from %s %s read as %s, %s %s, %s%s", op.name,
+                op.argument_of(OUTPUT), shape_text(by_role[OUTPUT]->shape).c_str(), shape_text(expected).c_str(),
+                op.argument_of(INPUT), shape_text(by_role[INPUT]->shape).c_str(), format_name(full.data_format),
+                op.argument_of(FILTER), shape_text(by_role[FILTER]->shape).c_str(), attrs_text(full).c_str(),
+                format_hint(full.data_format, by_role[INPUT]->shape, by_role[FILTER]->shape, by_role[OUTPUT]->shape));
   }
   return validate_support(op, memory, full, tensors);
-}
-
-convgrad_status validate_pointers(const OpInfo &op, const Problem &problem, const void *const data[3]) {
-  uintptr_t begin[3], end[3];
-  for (int i = 0; i < 3; ++i) {
-    const Tensor &tensor = problem.tensor[op.role[i]];
-    begin[i] = end[i] = 0;
-    if (tensor.span == 0) continue;
-    if (data[i] == nullptr) {
-      return fail(CONVGRAD_INVALID_ARGUMENT, "%s: %s has NULL data, expected a pointer to its elements", op.name,
-                  op.argument[i]);
-    }
-    // Of a cl_mem only the offset counts, and its size is the driver's to know.
-    const uintptr_t address = tensor.memory == CONVGRAD_OPENCL ? 0 : reinterpret_cast<uintptr_t>(data[i]);
-    if (__builtin_add_overflow(address, static_cast<uint64_t>(tensor.byte_offset), &begin[i]) ||
-        __builtin_add_overflow(begin[i], static_cast<uint64_t>(tensor.span), &end[i])) {
-      return fail(CONVGRAD_INVALID_ARGUMENT,
-                  "%s: %s has data %p and byte_offset %lld, expected its %lld bytes within the address space", op.name,
-                  op.argument[i], data[i], static_cast<long long>(tensor.byte_offset),
-                  static_cast<long long>(tensor.span));
-    }
-    if (begin[i] % static_cast<uint64_t>(dtype_size(problem.dtype)) != 0) {
-      return fail(CONVGRAD_INVALID_ARGUMENT,
-                  "%s: %s has data %p and byte_offset %lld, expected an address that is a multiple of %lld, its "
-                  "element's size",
-                  op.name, op.argument[i], data[i], static_cast<long long>(tensor.byte_offset),
-                  static_cast<long long>(dtype_size(problem.dtype)));
-    }
-  }
-  const convgrad_memory memory = problem.tensor[op.result()].memory;
-  for (int i = 0; i < 2; ++i) {
-    if (memory == CONVGRAD_OPENCL || problem.tensor[op.role[i]].memory != memory) continue;
-    if (begin[i] < end[2] && begin[2] < end[i]) {
-      return fail(CONVGRAD_INVALID_ARGUMENT,
-                  "%s: %s (%p, %lld bytes) overlaps %s (%p, %lld bytes), expected a result apart from its operands",
-                  op.name, op.argument[2], reinterpret_cast<void *>(begin[2]),
-                  static_cast<long long>(end[2] - begin[2]), op.argument[i], reinterpret_cast<void *>(begin[i]),
-                  static_cast<long long>(end[i] - begin[i]));
-    }
-  }
-  return CONVGRAD_OK;
-}
-
-convgrad_status validate_workspace(const OpInfo &op, const Problem &problem, const void *const data[3],
-                                   const void *workspace, size_t bytes) {
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(workspace);
-  uintptr_t end;
-  if (begin % CONVGRAD_WORKSPACE_ALIGNMENT != 0) {
-    return fail(CONVGRAD_INVALID_ARGUMENT, "%s: workspace is %p, expected a multiple of %d", op.name, workspace,
-                CONVGRAD_WORKSPACE_ALIGNMENT);
-  }
-  if (__builtin_add_overflow(begin, bytes, &end)) {
-    return fail(CONVGRAD_INVALID_ARGUMENT, "%s: workspace is %p, expected its %zu bytes within the address space",
-                op.name, workspace, bytes);
-  }
-  for (int i = 0; i < 3; ++i) {
-    const Tensor &tensor = problem.tensor[op.role[i]];
-    const uintptr_t first = reinterpret_cast<uintptr_t>(data[i]) + static_cast<uint64_t>(tensor.byte_offset);
-    if (begin < end && tensor.memory == CONVGRAD_HOST && tensor.span > 0 &&
-        begin < first + static_cast<uint64_t>(tensor.span) && first < end) {
-      return fail(CONVGRAD_INVALID_ARGUMENT,
-                  "%s: workspace (%p, %zu bytes) overlaps %s (%p, %lld bytes), expected memory of its own", op.name,
-                  workspace, bytes, op.argument[i], reinterpret_cast<void *>(first),
-                  static_cast<long long>(tensor.span));
-    }
-  }
-  return CONVGRAD_OK;
 }
 
 }  // namespace convgrad

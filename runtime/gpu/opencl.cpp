@@ -379,7 +379,7 @@ convgrad_status locate(Gpu *gpu, const Place &place, uint64_t bytes, DeviceRange
   const uint64_t begin = static_cast<uint64_t>(place.offset);
   if (begin > size || bytes > size - begin) {
     reason->append("expected a cl_mem of at least %llu bytes, this one has %zu",
-                   static_cast<unsigned long long>(begin + bytes), size);
+                   static_cast<unsigned long long>(begin) + bytes, size);
     return CONVGRAD_INVALID_ARGUMENT;
   }
   range->allocation = reinterpret_cast<uintptr_t>(parent != nullptr ? parent : memory);

@@ -86,7 +86,7 @@ class Run {
   // Device memory for what is not used where it lies.
   convgrad_status stage(Role role) {
     Staged &staged = staged_[role];
-    const Tensor &given = tensor(role), &seen = call_.seen[role];
+    const Tensor &given = tensor(role), seen = call_.seen(role);
     if (given.span == 0 || (call_.kernel == nullptr && role != result())) return CONVGRAD_OK;
     if (!is_host(role)) {
       staged.place = {reinterpret_cast<uintptr_t>(data_[role]), given.byte_offset};
@@ -111,7 +111,7 @@ class Run {
     const Staged &staged = staged_[role];
     const Tensor &given = tensor(role);
     if (staged.block == 0) return CONVGRAD_OK;
-    const size_t bytes = static_cast<size_t>(call_.seen[role].span);
+    const size_t bytes = static_cast<size_t>(call_.seen(role).span);
     if (!is_host(role)) {
       const Place from = {reinterpret_cast<uintptr_t>(data_[role]), given.byte_offset};
       return driver_.copy(gpu_, staged.place, from, bytes, reason_);
@@ -133,7 +133,7 @@ class Run {
     if (staged.block == 0) return CONVGRAD_OK;
     if (is_host(result())) {
       char *to = staged.packed != nullptr ? staged.packed : host(result());
-      return driver_.copy_out(gpu_, to, staged.place, static_cast<size_t>(call_.seen[result()].span), reason_);
+      return driver_.copy_out(gpu_, to, staged.place, static_cast<size_t>(call_.seen(result()).span), reason_);
     }
     // What lies between the result's elements is not ours to write.
     const Runs to = runs(tensor(result()));
@@ -210,7 +210,7 @@ convgrad_status fill_result(GpuCall *call) {
   if (!call->fill) return CONVGRAD_OK;
   call->fill = false;
   const PreparedCall &prepared = *call->prepared;
-  const Tensor &seen = prepared.seen[prepared.op->result()];
+  const Tensor seen = prepared.seen(prepared.op->result());
   const Runs runs = runs_of(seen.size, seen.stride, dtype_size(prepared.problem.dtype));
   return for_each_run(runs, [&](int64_t offset) {
     const Place place = {call->result.memory, call->result.offset + offset};

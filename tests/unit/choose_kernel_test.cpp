@@ -279,11 +279,11 @@ TEST_F(ChooseKernel, AForcedKernelLooksOnlyAtWhatItComputes) {
   EXPECT_EQ(choose(conv(56, 3, 1, 64), machine, {nullptr, "test_only_generic", false}), "test_only_generic");
   EXPECT_TRUE(observed.empty());
   EXPECT_EQ(choose(conv(56, 3, 2, 64), machine, {nullptr, "middle_3x3", false}), "");
-  EXPECT_THAT(reason.c_str(), HasSubstr("middle_3x3: takes stride 1x1, the problem has 2x2"));
+  EXPECT_THAT(reason.c_str(), HasSubstr("takes stride 1x1, the problem has 2x2"));
   EXPECT_EQ(choose(conv(56, 3, 1, 64), machine_of(FEATURE_SSE41), {nullptr, "middle_3x3", false}), "");
   EXPECT_THAT(reason.c_str(), HasSubstr("lacks"));
   EXPECT_EQ(choose(conv(56, 3, 1, 64), machine, {nullptr, "of_another_op", false}), "");
-  EXPECT_THAT(reason.c_str(), HasSubstr("of_another_op, computes another op"));
+  EXPECT_STREQ(reason.c_str(), "computes another op");
 }
 
 TEST_F(ChooseKernel, OnePositionSuitsAnyStride) {

@@ -65,13 +65,17 @@ TEST(OutputShape, FailureWritesNothing) {
   EXPECT_EQ(output_shape(attrs_of(CONVGRAD_VALID), {1, 2, 2, 1}, {5, 5, 1, 4}, &status), untouched);
   EXPECT_EQ(status, CONVGRAD_INVALID_ARGUMENT);
   EXPECT_THAT(convgrad_last_error(), HasSubstr("conv2d_output_shape: filter_shape has shape [5,5,1,4]"));
-  EXPECT_THAT(convgrad_last_error(), HasSubstr("input_shape [1,2,2,1]"));
+  EXPECT_THAT(convgrad_last_error(), HasSubstr("input_shape [1,2,2,1] read as NHWC"));
   EXPECT_THAT(convgrad_last_error(), HasSubstr("height would be -2"));
 
   EXPECT_EQ(output_shape(attrs_of(CONVGRAD_VALID, 0), {1, 2, 2, 1}, {1, 1, 1, 4}, &status), untouched);
   EXPECT_EQ(status, CONVGRAD_INVALID_ARGUMENT);
   EXPECT_EQ(output_shape(attrs_of(CONVGRAD_VALID), {1, 2, 2, 3}, {1, 1, 2, 4}, &status), untouched);
   EXPECT_EQ(status, CONVGRAD_INVALID_ARGUMENT);
+
+  EXPECT_EQ(output_shape(attrs_of(CONVGRAD_VALID), {8, 64, 56, 56}, {3, 3, 64, 128}, &status), untouched);
+  EXPECT_THAT(convgrad_last_error(),
+              HasSubstr("input_shape [8,64,56,56] read as NHWC; as NCHW the channels would fit"));
 
   // 2^31 x 2^31 x 4 output elements from two small operands.
   convgrad_conv2d_attrs attrs = attrs_of(CONVGRAD_EXPLICIT);

@@ -80,7 +80,7 @@ TEST_F(Validate, ShapesAreInTheDataFormat) {
   EXPECT_EQ(problem.tensor[OUTPUT].stride[0], 30);
   EXPECT_EQ(problem.tensor[OUTPUT].stride[1], 1);
   example.output = tensor_of({1, 5, 6, 2});
-  expect_invalid({"[1,5,6,2]", "[1,2,5,6]", "NCHW"});
+  expect_invalid({"[1,5,6,2]", "[1,2,5,6]", "in_backprop [1,1,5,6] read as NCHW"});
 }
 
 TEST_F(Validate, NullArguments) {
@@ -241,10 +241,10 @@ TEST_F(Validate, Channels) {
   expect_invalid({"filter", "[3,3,0,2]", "at least 1 input channel"});
   example = Example();
   example.input = tensor_of({1, 5, 5, 0});
-  expect_invalid({"in_backprop", "[1,5,5,0]", "at least 1 channel"});
+  expect_invalid({"in_backprop has shape [1,5,5,0] read as NHWC", "at least 1 channel"});
   example.input = tensor_of({1, 5, 5, 5});
   example.filter = tensor_of({3, 3, 2, 2});
-  expect_invalid({"filter", "[3,3,2,2]", "divide the 5 channels", "in_backprop [1,5,5,5]"});
+  expect_invalid({"filter", "[3,3,2,2]", "divide the 5 channels", "in_backprop [1,5,5,5] read as NHWC"});
   example.filter = tensor_of({3, 3, 10, 2});  // more than the input has
   expect_invalid({"[3,3,10,2]", "divide the 5 channels"});
 }
@@ -257,13 +257,63 @@ TEST_F(Validate, Groups) {
   EXPECT_EQ(problem.groups, 3);
   example.filter = tensor_of({3, 3, 2, 4});
   example.output = tensor_of({1, 5, 5, 4});
-  expect_invalid({"filter", "[3,3,2,4]", "3 groups", "in_backprop [1,5,5,6]"});
+  expect_invalid({"filter", "[3,3,2,4]", "3 groups", "in_backprop [1,5,5,6] read as NHWC"});
+}
+
+// The commonest mistake: every message about channels, rows or images names the format that they were counted in, and
+// says so where they would fit in the other one.
+TEST_F(Validate, TensorsOfTheOtherFormat) {
+  const char *const hint = "as NCHW the channels would fit";
+  example.input = tensor_of({8, 64, 56, 56});
+  example.filter = tensor_of({3, 3, 64, 128});
+  example.output = tensor_of({8, 128, 56, 56});
+  expect_invalid({"filter has shape [3,3,64,128]", "third size, 64",
+                  "the 56 channels of in_backprop [8,64,56,56] read as NHWC", hint});
+  example.input = tensor_of({8, 64, 56, 0});
+  expect_invalid({"in_backprop has shape [8,64,56,0] read as NHWC, expected at least 1 channel", hint});
+  // Groups by chance: 56 channels, filters of 28.
+  example.input = tensor_of({8, 28, 56, 56});
+  example.filter = tensor_of({3, 3, 28, 33});
+  example.output = tensor_of({8, 33, 56, 56});
+  expect_invalid({"2 groups", "the 56 channels of in_backprop [8,28,56,56] read as NHWC", hint});
+  // Channels fit by chance, and the output tells.
+  example.filter = tensor_of({3, 3, 28, 32});
+  example.output = tensor_of({8, 32, 56, 56});
+  expect_invalid(
+      {"out_backprop has shape [8,32,56,56], expected [8,28,56,32]", "in_backprop [8,28,56,56] read as NHWC", hint});
+  // And the other way round.
+  example.attrs.data_format = CONVGRAD_NCHW;
+  example.input = tensor_of({8, 56, 56, 64});
+  example.filter = tensor_of({3, 3, 64, 128});
+  example.output = tensor_of({8, 56, 56, 128});
+  expect_invalid({"the 56 channels of in_backprop [8,56,56,64] read as NCHW", "as NHWC the channels would fit"});
+}
+
+TEST_F(Validate, NoHintWhereTheOtherFormatFitsNoBetter) {
+  const auto no_hint = [&] {
+    EXPECT_EQ(run(backprop_input_info), CONVGRAD_INVALID_ARGUMENT);
+    EXPECT_THAT(convgrad_last_error(), ::testing::Not(HasSubstr("would fit")));
+  };
+  example.output = tensor_of({1, 3, 3, 2});
+  no_hint();
+  // In either format.
+  example.input = tensor_of({2, 8, 8, 8});
+  example.filter = tensor_of({3, 3, 8, 8});
+  example.output = tensor_of({2, 6, 8, 8});
+  no_hint();
+  example.input = tensor_of({1, 5, 7, 5});
+  example.filter = tensor_of({3, 3, 2, 2});
+  no_hint();
+  example.input = tensor_of({1, 0, 7, 0});
+  no_hint();
+  example.filter = tensor_of({3, 3, 0, 2});
+  no_hint();
 }
 
 TEST_F(Validate, FilterTooBigForTheInput) {
   example.attrs.padding = CONVGRAD_VALID;
   example.filter = tensor_of({7, 3, 1, 2});
-  expect_invalid({"filter", "[7,3,1,2]", "in_backprop [1,5,5,1]", "height would be -1"});
+  expect_invalid({"filter", "[7,3,1,2]", "in_backprop [1,5,5,1] read as NHWC", "height would be -1"});
   example.filter = tensor_of({3, 8, 1, 2});
   expect_invalid({"width would be -2"});
   // TensorFlow's rule: one row too many still is an empty output.

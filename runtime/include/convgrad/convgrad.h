@@ -16,6 +16,7 @@
  * they are destroyed when no call is in flight. After fork the child makes new contexts, and NULL stands for a default
  * context of its own; contexts and plans that it inherits compute without their threads there, and may be destroyed.
  * Results are the same bits from run to run and for any number of threads.
+ * Where no GPU is asked, no function takes more than 16 KB of its thread's stack, nor does a task of parallel_for.
  * Nothing here throws, aborts, exits or prints (but for CONVGRAD_VERBOSE=1, to stderr).
  *
  * GPUs: a context whose target is a GPU's ("cuda", "opencl", or one by its full name) computes there; no context does
@@ -94,13 +95,16 @@ typedef struct {
 /* A tensor of the caller. Zero-initialise, then set. Borrowed for the call, never kept; operands are never written. */
 typedef struct {
   /* host pointer, CUdeviceptr or cl_mem; may be NULL when there are no elements; element-aligned is enough, a multiple
-   * of 64 bytes 2 to 3% faster with AVX-512 */
-  void *data;
+   * of 64 bytes 2 to 3% faster with AVX-512. One pointer by two names, the second for operands that are const. */
+  union {
+    void *data;
+    const void *const_data;
+  };
   convgrad_dtype dtype;
   convgrad_memory memory;
   int64_t shape[4];    /* NHWC or NCHW for images, HWIO for filters */
-  int64_t strides[4];  /* in elements, in shape's order; all 0: dense, row-major; others UNSUPPORTED where no kernel has
-                          them yet */
+  int64_t strides[4];  /* in elements, in shape's order, at least 1 wherever a size is above 1; all 0: dense, row-major.
+                          Of a result's elements no two overlap */
   int64_t byte_offset; /* added to data: how a part of a cl_mem is named */
 } convgrad_tensor;
 
@@ -185,23 +189,32 @@ typedef struct {
   void *queue;
 } convgrad_context_options;
 
+/* C++ has a word of its own for it, and compilers a warning for those who use another. */
+#ifdef __cplusplus
+#define CONVGRAD_NULL nullptr
+#else
+#define CONVGRAD_NULL NULL
+#endif
+
 /* Every choice left to the library. */
 static inline convgrad_context_options convgrad_context_options_default(void) {
   convgrad_context_options options;
   options.struct_size = sizeof options;
   options.num_threads = 0;
   options.strict = 0;
-  options.target = NULL;
-  options.kernel = NULL;
-  options.parallel_for = NULL;
-  options.pool = NULL;
-  options.allocate = NULL;
-  options.release = NULL;
-  options.memory = NULL;
-  options.device = NULL;
-  options.queue = NULL;
+  options.target = CONVGRAD_NULL;
+  options.kernel = CONVGRAD_NULL;
+  options.parallel_for = CONVGRAD_NULL;
+  options.pool = CONVGRAD_NULL;
+  options.allocate = CONVGRAD_NULL;
+  options.release = CONVGRAD_NULL;
+  options.memory = CONVGRAD_NULL;
+  options.device = CONVGRAD_NULL;
+  options.queue = CONVGRAD_NULL;
   return options;
 }
+
+#undef CONVGRAD_NULL
 
 /* options may be NULL: the defaults. *context is NULL on failure. A target that is not in this build:
  * INVALID_ARGUMENT; one that is in it but unusable here (ISA, driver, device): UNSUPPORTED, with the reason. */

@@ -23,15 +23,21 @@ static convgrad_tensor tensor(void *data, int64_t a, int64_t b, int64_t c, int64
   return result;
 }
 
+static convgrad_tensor operand(const void *data, int64_t a, int64_t b, int64_t c, int64_t d) {
+  convgrad_tensor result = tensor(NULL, a, b, c, d);
+  result.const_data = data;
+  return result;
+}
+
 int main(void) {
-  float input[4] = {1, 2, 3, 4}, filter[8] = {1, 2, 3, 4, 5, 6, 7, 8}, out_backprop[2] = {1, 2};
+  static const float input[4] = {1, 2, 3, 4}, filter[8] = {1, 2, 3, 4, 5, 6, 7, 8}, out_backprop[2] = {1, 2};
   float d_input[4], d_filter[8], planned[4];
   const float d_input_wanted[4] = {5, 11, 17, 23}, d_filter_wanted[8] = {1, 2, 2, 4, 3, 6, 4, 8};
   const convgrad_conv2d_attrs attrs = convgrad_conv2d_attrs_default();
-  const convgrad_tensor x = tensor(input, 1, 2, 2, 1), w = tensor(filter, 2, 2, 1, 2);
-  const convgrad_tensor dy = tensor(out_backprop, 1, 1, 1, 2), dx = tensor(d_input, 1, 2, 2, 1);
+  const convgrad_tensor x = operand(input, 1, 2, 2, 1), w = operand(filter, 2, 2, 1, 2);
+  const convgrad_tensor dy = operand(out_backprop, 1, 1, 1, 2), dx = tensor(d_input, 1, 2, 2, 1);
   const convgrad_tensor dw = tensor(d_filter, 2, 2, 1, 2), dx_planned = tensor(planned, 1, 2, 2, 1);
-  const convgrad_tensor wrong = tensor(out_backprop, 1, 1, 2, 1);
+  const convgrad_tensor wrong = operand(out_backprop, 1, 1, 2, 1);
   convgrad_context_options options = convgrad_context_options_default();
   convgrad_context *context = NULL;
   convgrad_plan *plan = NULL;
