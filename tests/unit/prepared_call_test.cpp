@@ -53,7 +53,7 @@ TEST_F(AskedForByName, TheWholeProblemWhereWhatMeetsInputIsRefused) {
   EXPECT_EQ(call.normalized.axis[HEIGHT].taps, 3);
   // The filter that the caller sees is not what is wrong, though the kernel refuses what is left of it.
   Kernel few = kernel_of("few", 3);
-  few.max_reduction = 4;
+  few.most_reduced_channels = 4;
   EXPECT_EQ(prepare(few),
             "conv2d: the kernel asked for, few: sums over at most 4 channels, the problem has 8; less what meets no "
             "input: takes filter 3x3, the problem has 1x3");
@@ -61,8 +61,8 @@ TEST_F(AskedForByName, TheWholeProblemWhereWhatMeetsInputIsRefused) {
 
 TEST_F(AskedForByName, WhatIsLeftMayComeNearer) {
   Kernel in_place = kernel_of("in_place", 1);
-  in_place.input_in_place = true;
-  in_place.channels_last = true;
+  in_place.reads_input_in_place = 1;
+  in_place.fixed = 1;
   example.attrs.padding = CONVGRAD_EXPLICIT;
   for (int64_t &padding : example.attrs.explicit_paddings) padding = 1;
   example.input = tensor_of({1, 5, 5, 4});
