@@ -15,9 +15,10 @@ struct Dtype {
   const char *name;
   int64_t bytes;  // of an element
   bool sums_as_stored;  // sums have the type that lies in memory
+  const char *short_name;  // in kernels' names and in texts of problems
 };
 constexpr Dtype kDtypes[] = {
-#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps) {CONVGRAD_##constant, #constant, bytes, std::is_same_v<storage, accumulator>},
+#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps) {CONVGRAD_##constant, #constant, bytes, std::is_same_v<storage, accumulator>, #name},
 #include "dtypes.inc"
 #undef CONVGRAD_DTYPE
 };

@@ -20,8 +20,8 @@ const std::vector<std::string> kShapes = {
     "all n1 h1 w900 c60 k70 r1x1",
     "all n4 h16 w16 c90 k90 fixed pSAME",
     // The last rows are of no phase that has taps.
-    "backprop_input n1 h41 w20 c70 k64 r2x5 s3x2",
-    "backprop_filter n2 h65 w70 c8 k12 fixed pSAME",
+    "conv2d_backprop_input n1 h41 w20 c70 k64 r2x5 s3x2",
+    "conv2d_backprop_filter n2 h65 w70 c8 k12 fixed pSAME",
     "all n3 h12 w11 c7 k5 r5x4 s2x1 d1x2",
     "all n3 h9 w8 c12 k9 g3 r3x3 pSAME NCHW",
 };
