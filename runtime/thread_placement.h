@@ -1,7 +1,7 @@
 // On which CPU a pool's thread wakes. Linux may wake a thread on the very CPU where its caller runs, although others
-// are idle; it then waits in line until the caller has done all the work itself. (Linux 6.18 on two CPUs of a virtual
-// machine, calls of 5 ms: after a pause up to 20 calls in a row took as long with two threads as with one.) A caller
-// that has seen this keeps sleeping threads off its CPU until they are awake; then they may run on all of theirs again.
+// are idle; it then waits in line until the caller has done all the work itself, for many calls in a row
+// (docs/measurements/threads.md). A caller that has seen this keeps sleeping threads off its CPU until they are awake;
+// then they may run on all of theirs again.
 #ifndef CONVGRAD_RUNTIME_THREAD_PLACEMENT_H
 #define CONVGRAD_RUNTIME_THREAD_PLACEMENT_H
 

@@ -27,13 +27,12 @@ struct Job {
 };
 
 // After a worker was seen to wake on its caller's CPU so many calls that find workers asleep look to it that none wakes
-// there, which costs 2 to 4 us a worker and call; then one may find out whether that is still so. (Calls that follow
-// each other find none asleep, and the first after a pause took twice its time where they counted too.)
+// there, which costs some microseconds a worker and call; then one may find out whether that is still so. (Calls that
+// follow each other find none asleep: they do not count.)
 constexpr int kCrowdedCalls = 64;
 
 // How long a thread looks for the next loop, or for the end of its own, before it sleeps. Between the loops of a call
-// and the calls of a network there are microseconds; waking a thread takes tens of them. (MobileNetV2's gradients of 0.1
-// to 0.5 ms on two CPUs of a virtual machine, Zen 5, November 2026: 6% faster.)
+// and the calls of a network there are microseconds; waking a thread takes tens of them. (docs/measurements/threads.md)
 constexpr int64_t kSpinNanoseconds = 50000;
 
 struct Worker {

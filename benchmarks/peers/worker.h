@@ -49,7 +49,7 @@ class Side {
   virtual ~Side() = default;
   virtual nlohmann::json hello() = 0;  // name, version, library files
   // `warm_up` computes something else for a while, as the process would in the midst of a network: right before the
-  // first run. (Its threads sleep and its CPUs halt while operands are read and filled: waking took 50 to 100 us.)
+  // first run. (Its threads sleep and its CPUs halt while operands are read and filled: docs/measurements/tools.md)
   virtual std::unique_ptr<Gradient> prepare(const std::string &choice, Problem problem,
                                             const std::function<void()> &warm_up) = 0;
   virtual nlohmann::json answer(const nlohmann::json &request);  // to a request of this side alone

@@ -95,7 +95,7 @@ typedef struct {
 /* A tensor of the caller. Zero-initialise, then set. Borrowed for the call, never kept; operands are never written. */
 typedef struct {
   /* host pointer, CUdeviceptr or cl_mem; may be NULL when there are no elements; element-aligned is enough, a multiple
-   * of 64 bytes 2 to 3% faster with AVX-512. One pointer by two names, the second for operands that are const. */
+   * of 64 bytes is faster with AVX-512. One pointer by two names, the second for operands that are const. */
   union {
     void *data;
     const void *const_data;
