@@ -1,8 +1,8 @@
 #include "context.h"
 
-#include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -14,6 +14,8 @@
 #include "gpu/gpu.h"
 #include "kernel_list.h"
 #include "last_error.h"
+#include "os/cpus.h"
+#include "os/environment.h"
 #include "targets.h"
 #include "validate.h"
 
@@ -21,21 +23,6 @@ namespace convgrad {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-
-// The CPUs that this process may run on.
-int count_cpus() {
-  cpu_set_t sets[8];  // 8192 CPUs: the kernel refuses a set that is smaller than its own
-  memset(sets, 0, sizeof sets);
-  if (sched_getaffinity(0, sizeof sets, sets) != 0) return 1;
-  const int cpus = CPU_COUNT_S(sizeof sets, sets);
-  return cpus < 1 ? 1 : cpus > kMaxThreads ? kMaxThreads : cpus;
-}
-
-// NULL where the variable is not set, or empty.
-const char *environment(const char *variable) {
-  const char *value = getenv(variable);
-  return value == nullptr || value[0] == '\0' ? nullptr : value;
-}
 
 convgrad_status read_flag(const char *variable, bool *flag) {
   const char *value = environment(variable);
@@ -57,7 +44,7 @@ convgrad_status choose_threads(const convgrad_context_options &options, int32_t 
   if (*num_threads != 0) return CONVGRAD_OK;
   const char *value = environment("CONVGRAD_NUM_THREADS");
   if (value == nullptr) {
-    *num_threads = count_cpus();
+    *num_threads = std::min(count_cpus(), kMaxThreads);
     return CONVGRAD_OK;
   }
   char *end;

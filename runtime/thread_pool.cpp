@@ -9,7 +9,8 @@
 #include <atomic>
 #include <new>
 
-#include "thread_placement.h"
+#include "os/cpus.h"
+#include "os/thread_placement.h"
 
 namespace convgrad {
 
@@ -32,8 +33,8 @@ struct Job {
 constexpr int kCrowdedCalls = 64;
 
 // How long a thread looks for the next loop, or for the end of its own, before it sleeps. Between the loops of a call
-// and the calls of a network there are microseconds; waking a thread takes tens of them. (MobileNetV2's gradients of 0.1
-// to 0.5 ms on two CPUs of a virtual machine, Zen 5, November 2026: 6% faster.)
+// and the calls of a network there are microseconds; waking a thread takes tens of them. (MobileNetV2's gradients of
+// 0.1 to 0.5 ms on two CPUs of a virtual machine, Zen 5, November 2026: 6% faster.)
 constexpr int64_t kSpinNanoseconds = 50000;
 
 struct Worker {

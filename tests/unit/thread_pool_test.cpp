@@ -11,7 +11,8 @@
 #include <thread>
 #include <vector>
 
-#include "thread_placement.h"
+#include "os/cpus.h"
+#include "os/thread_placement.h"
 
 namespace convgrad {
 namespace {
@@ -107,7 +108,6 @@ TEST(ThreadPool, WorkersShareTheTasks) {
   release_thread_pool(pool);
 }
 
-#if defined(__linux__)
 TEST(ThreadPlacement, WakesOffACpuAndMayThenRunAnywhere) {
   cpu_set_t own;
   ASSERT_EQ(sched_getaffinity(0, sizeof own, &own), 0);
@@ -169,7 +169,6 @@ TEST(ThreadPool, WorkersKeepTheirCpus) {
   EXPECT_EQ(seen.wrong.load(), 0);
   release_thread_pool(pool);
 }
-#endif
 
 TEST(ThreadPool, MemoryComesFromTheAllocator) {
   struct Log {

@@ -1,16 +1,9 @@
-#include "thread_placement.h"
-
-#if defined(__linux__)
+#include "os/thread_placement.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace convgrad {
-
-int this_cpu() {
-  const int cpu = sched_getcpu();
-  return cpu < CPU_SETSIZE ? cpu : -1;
-}
 
 void ThreadPlacement::start() { thread_ = static_cast<pid_t>(syscall(SYS_gettid)); }
 
@@ -30,5 +23,3 @@ void ThreadPlacement::keep_off(int cpu) {
 }
 
 }  // namespace convgrad
-
-#endif

@@ -2,20 +2,13 @@
 // are idle; it then waits in line until the caller has done all the work itself. (Linux 6.18 on two CPUs of a virtual
 // machine, calls of 5 ms: after a pause up to 20 calls in a row took as long with two threads as with one.) A caller
 // that has seen this keeps sleeping threads off its CPU until they are awake; then they may run on all of theirs again.
-#ifndef CONVGRAD_RUNTIME_THREAD_PLACEMENT_H
-#define CONVGRAD_RUNTIME_THREAD_PLACEMENT_H
+#ifndef CONVGRAD_RUNTIME_OS_THREAD_PLACEMENT_H
+#define CONVGRAD_RUNTIME_OS_THREAD_PLACEMENT_H
 
-#if defined(__linux__)
 #include <sched.h>
 #include <sys/types.h>
-#endif
 
 namespace convgrad {
-
-#if defined(__linux__)
-
-// The calling thread's CPU; -1: not known.
-int this_cpu();
 
 // One thread's. Whoever uses it holds the pool's mutex.
 class ThreadPlacement {
@@ -29,18 +22,6 @@ class ThreadPlacement {
   bool confined_ = false;  // to some of own_
   cpu_set_t own_;
 };
-
-#else
-
-inline int this_cpu() { return -1; }
-
-struct ThreadPlacement {
-  void start() {}
-  void wake() {}
-  void keep_off(int) {}
-};
-
-#endif
 
 }  // namespace convgrad
 
