@@ -44,7 +44,7 @@ convgrad_status choose_threads(const convgrad_context_options &options, int32_t 
   if (*num_threads != 0) return CONVGRAD_OK;
   const char *value = environment("CONVGRAD_NUM_THREADS");
   if (value == nullptr) {
-    *num_threads = std::min(count_cpus(), kMaxThreads);
+    *num_threads = std::clamp(cpus_of_process().count(), 1, kMaxThreads);
     return CONVGRAD_OK;
   }
   char *end;

@@ -56,6 +56,7 @@ struct ThreadPool {
   Job *last;
   std::atomic<int64_t> posted;  // how many jobs there were, for those who look without the mutex
   bool stop;
+  CpuSet cpus;        // that workers may run on
   int caller_cpu;     // of the latest call; -1: not known
   int crowded_calls;  // how many calls that find workers asleep are to keep them off their CPU
   int workers;
@@ -117,7 +118,7 @@ void *worker_main(void *arg) {
   Worker *self = static_cast<Worker *>(arg);
   ThreadPool *pool = self->pool;
   pthread_mutex_lock(&pool->mutex);
-  self->placement.start();
+  self->placement.start(pool->cpus);
   while (true) {
     // Not on the CPU of a caller, who would have to wait for that.
     if (pool->first == nullptr && !pool->stop && this_cpu() != pool->caller_cpu) {
@@ -155,6 +156,7 @@ ThreadPool *create_thread_pool(const Memory &memory, int workers, Text *reason) 
   pool->first = pool->last = nullptr;
   pool->posted.store(0);
   pool->stop = false;
+  pool->cpus = cpus_of_process();
   pool->caller_cpu = -1;
   pool->crowded_calls = 0;
   pool->workers = 0;

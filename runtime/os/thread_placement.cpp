@@ -5,20 +5,23 @@
 
 namespace convgrad {
 
-void ThreadPlacement::start() { thread_ = static_cast<pid_t>(syscall(SYS_gettid)); }
+// What fails (in a sandbox, say) is not needed, here and below.
+void ThreadPlacement::start(const CpuSet &cpus) {
+  thread_ = static_cast<pid_t>(syscall(SYS_gettid));
+  if (!(CpuSet(thread_) == cpus)) cpus.set_for(thread_);
+}
 
 void ThreadPlacement::wake() {
-  if (confined_) sched_setaffinity(thread_, sizeof own_, &own_);
+  if (confined_) own_.set_for(thread_);
   confined_ = false;
 }
 
-// What fails (in a sandbox, say) is not needed.
 void ThreadPlacement::keep_off(int cpu) {
   if (cpu < 0 || thread_ == 0) return;
-  if (!confined_ && sched_getaffinity(thread_, sizeof own_, &own_) != 0) return;
-  cpu_set_t others = own_;
-  CPU_CLR(static_cast<size_t>(cpu), &others);
-  if (CPU_COUNT(&others) == 0 || sched_setaffinity(thread_, sizeof others, &others) != 0) return;
+  if (!confined_) own_ = CpuSet(thread_);
+  CpuSet others = own_;
+  others.remove(cpu);
+  if (others.count() == 0 || !others.set_for(thread_)) return;
   confined_ = true;
 }
 

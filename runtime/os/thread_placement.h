@@ -5,22 +5,23 @@
 #ifndef CONVGRAD_RUNTIME_OS_THREAD_PLACEMENT_H
 #define CONVGRAD_RUNTIME_OS_THREAD_PLACEMENT_H
 
-#include <sched.h>
 #include <sys/types.h>
+
+#include "os/cpus.h"
 
 namespace convgrad {
 
 // One thread's. Whoever uses it holds the pool's mutex.
 class ThreadPlacement {
  public:
-  void start();            // called by the thread itself
-  void wake();             // and this, once it is awake
-  void keep_off(int cpu);  // called while it sleeps: it wakes on another one of its CPUs, if it has one
+  void start(const CpuSet &cpus);  // called by the thread itself: it may run on these, whatever its maker's are
+  void wake();                     // and this, once it is awake
+  void keep_off(int cpu);          // called while it sleeps: it wakes on another one of its CPUs, if it has one
 
  private:
   pid_t thread_ = 0;
   bool confined_ = false;  // to some of own_
-  cpu_set_t own_;
+  CpuSet own_;
 };
 
 }  // namespace convgrad

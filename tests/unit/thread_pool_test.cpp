@@ -113,7 +113,7 @@ TEST(ThreadPlacement, WakesOffACpuAndMayThenRunAnywhere) {
   ASSERT_EQ(sched_getaffinity(0, sizeof own, &own), 0);
   if (CPU_COUNT(&own) < 2) GTEST_SKIP() << "this process may use one CPU only";
   ThreadPlacement placement;
-  placement.start();
+  placement.start(CpuSet(0));
   for (int round = 0; round < 20; ++round) {
     const int cpu = this_cpu();
     placement.keep_off(cpu);
@@ -134,7 +134,7 @@ TEST(ThreadPlacement, StaysWhereThereIsNoOtherCpu) {
   CPU_SET(static_cast<size_t>(this_cpu()), &one);
   ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
   ThreadPlacement placement;
-  placement.start();
+  placement.start(CpuSet(0));
   placement.keep_off(this_cpu());
   placement.keep_off(-1);
   placement.wake();

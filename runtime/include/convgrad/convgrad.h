@@ -163,7 +163,8 @@ const char *convgrad_version(void); /* "0.1.0" */
  * Start from convgrad_context_options_default(). */
 typedef struct {
   size_t struct_size;
-  int32_t num_threads; /* 0: CONVGRAD_NUM_THREADS, else the CPUs this process may use */
+  int32_t num_threads; /* 0: CONVGRAD_NUM_THREADS, else the CPUs this process may use: those of all its threads,
+                          whatever the calling one is pinned to; the library's own threads may run on any of them */
   int32_t strict;      /* 1: direct kernels only (no Winograd); also CONVGRAD_STRICT=1 */
   const char *target;  /* NULL: CONVGRAD_TARGET, else the best CPU target here (never a GPU); a target's name, e.g.
                           "x86_64_avx2", or "cuda" or "opencl" for the best of its kind: on the first device that can
