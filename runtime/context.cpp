@@ -16,6 +16,7 @@
 #include "last_error.h"
 #include "os/cpus.h"
 #include "os/environment.h"
+#include "os/no_cancellation.h"
 #include "targets.h"
 #include "validate.h"
 
@@ -261,6 +262,7 @@ const Settings *settings_of(const convgrad_context *context, convgrad_status *st
 
 convgrad_status convgrad_context_create(const convgrad_context_options *options, convgrad_context **context) {
   using namespace convgrad;
+  const NoCancellation scope;
   if (context == nullptr) return fail(CONVGRAD_INVALID_ARGUMENT, "context_create: context is NULL");
   *context = nullptr;
   return create_context(options, context);
@@ -268,6 +270,7 @@ convgrad_status convgrad_context_create(const convgrad_context_options *options,
 
 void convgrad_context_destroy(convgrad_context *context) {
   if (context == nullptr) return;
+  const convgrad::NoCancellation scope;
   const convgrad::Settings settings = context->settings;
   context->~convgrad_context();
   convgrad::release(settings.memory, context);

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "os/cpus.h"
+#include "os/no_cancellation.h"
 #include "os/thread_placement.h"
 
 namespace convgrad {
@@ -115,6 +116,7 @@ void run_one(ThreadPool *pool, Job *job) {
 }
 
 void *worker_main(void *arg) {
+  const NoCancellation scope;
   Worker *self = static_cast<Worker *>(arg);
   ThreadPool *pool = self->pool;
   pthread_mutex_lock(&pool->mutex);

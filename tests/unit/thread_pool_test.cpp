@@ -1,7 +1,7 @@
 #include "thread_pool.h"
 
 #include <gtest/gtest.h>
-
+#include <pthread.h>
 #include <sched.h>
 
 #include <atomic>
@@ -105,6 +105,32 @@ TEST(ThreadPool, WorkersShareTheTasks) {
       },
       &arrived, 2);
   EXPECT_EQ(arrived.load(), 2);
+  release_thread_pool(pool);
+}
+
+// Nobody is to cancel them, but a task can tell who they are.
+TEST(ThreadPool, WorkersCannotBeCancelled) {
+  constexpr int kWorkers = 3;
+  Text reason;
+  ThreadPool *pool = create_thread_pool(c_library, kWorkers, &reason);
+  ASSERT_NE(pool, nullptr);
+  ASSERT_EQ(thread_pool_workers(pool), kWorkers);
+  struct Tasks {
+    std::atomic<int> arrived{0};
+    pthread_t threads[kWorkers + 1];
+  };
+  const auto task = [](void *arg, int64_t) {
+    Tasks *tasks = static_cast<Tasks *>(arg);
+    tasks->threads[tasks->arrived++] = pthread_self();
+    while (tasks->arrived.load() < kWorkers + 1) std::this_thread::yield();  // each thread has one
+  };
+  for (int round = 0; round < 3; ++round) {
+    Tasks tasks;
+    thread_pool_parallel_for(pool, task, &tasks, kWorkers + 1);
+    for (const pthread_t thread : tasks.threads) {
+      if (pthread_equal(thread, pthread_self()) == 0) pthread_cancel(thread);
+    }
+  }
   release_thread_pool(pool);
 }
 

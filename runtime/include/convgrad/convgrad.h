@@ -13,8 +13,9 @@
  * the input's: groups = C / Cf, and groups divide K.
  *
  * Threads: every function may be called from any thread. A context and a plan may be used by many threads at once;
- * they are destroyed when no call is in flight. After fork the child makes new contexts, and NULL stands for a default
- * context of its own; contexts and plans that it inherits compute without their threads there, and may be destroyed.
+ * they are destroyed when no call is in flight. A thread that is cancelled (pthread_cancel) in a call finishes it first.
+ * After fork the child makes new contexts, and NULL stands for a default context of its own; contexts and plans that it
+ * inherits compute without their threads there, and may be destroyed.
  * Results are the same bits from run to run and for any number of threads: the caller's floating-point mode (rounding,
  * what becomes of subnormal numbers) is that of every thread for its call.
  * Nothing here throws, aborts, exits or prints (but for CONVGRAD_VERBOSE=1, to stderr).
