@@ -1,11 +1,7 @@
 #include "context.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -198,33 +194,6 @@ convgrad_status create_context(const convgrad_context_options *given, convgrad_c
   return CONVGRAD_OK;
 }
 
-// Made at the first use, never destroyed: a call may be in flight until the process ends. A child made by fork makes
-// its own, because the threads of its parent's are not there.
-struct DefaultContext {
-  std::atomic<pid_t> process;  // whose the rest is; 0: nothing yet
-  std::atomic<pid_t> maker;    // the process that is making it. No mutex: fork would copy one that a thread holds.
-  convgrad_context *context;
-  convgrad_status status;
-  char error[1024];
-};
-
-DefaultContext default_context;
-
-// True: it is made, or will never be. False: out of memory, which the next call may not be.
-bool make_default_context(pid_t self) {
-  convgrad_context *context = nullptr;
-  const convgrad_status status = create_context(nullptr, &context);
-  if (status == CONVGRAD_OUT_OF_MEMORY) return false;
-  convgrad_context_destroy(default_context.context);  // the parent's
-  default_context.context = context;
-  default_context.status = status;
-  if (status != CONVGRAD_OK) {
-    snprintf(default_context.error, sizeof default_context.error, "%s", convgrad_last_error());
-  }
-  default_context.process.store(self, std::memory_order_release);
-  return true;
-}
-
 }  // namespace
 
 void retain(const Settings &settings) {
@@ -235,27 +204,6 @@ void retain(const Settings &settings) {
 void release(const Settings &settings) {
   release_thread_pool(settings.threads);
   if constexpr (kHasGpu) release_gpu(settings.gpu);
-}
-
-const Settings *settings_of(const convgrad_context *context, convgrad_status *status) {
-  if (context != nullptr) return &context->settings;
-  const pid_t self = getpid();
-  while (default_context.process.load(std::memory_order_acquire) != self) {
-    pid_t maker = default_context.maker.load();
-    if (maker == self || !default_context.maker.compare_exchange_strong(maker, self)) {
-      usleep(100);  // another thread is at it
-      continue;
-    }
-    const bool made = default_context.process.load(std::memory_order_acquire) == self || make_default_context(self);
-    default_context.maker.store(0);
-    if (!made) {
-      *status = CONVGRAD_OUT_OF_MEMORY;
-      return nullptr;
-    }
-  }
-  if (default_context.status == CONVGRAD_OK) return &default_context.context->settings;
-  *status = fail(default_context.status, "%s", default_context.error);
-  return nullptr;
 }
 
 }  // namespace convgrad

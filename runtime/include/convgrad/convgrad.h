@@ -13,12 +13,11 @@
  * the input's: groups = C / Cf, and groups divide K.
  *
  * Threads: every function may be called from any thread. A context and a plan may be used by many threads at once;
- * they are destroyed when no call is in flight. A thread that is cancelled (pthread_cancel) in a call finishes it first.
- * After fork the child makes new contexts, and NULL stands for a default context of its own; contexts and plans that it
- * inherits compute without their threads there, and may be destroyed.
- * Results are the same bits from run to run and for any number of threads: the caller's floating-point mode (rounding,
- * what becomes of subnormal numbers) is that of every thread for its call.
- * Nothing here throws, aborts, exits or prints (but for CONVGRAD_VERBOSE=1, to stderr).
+ * they are destroyed when no call is in flight. A thread that is cancelled (pthread_cancel) in a call finishes it
+ * first. After fork the child makes new contexts, and NULL stands for a default context of its own; contexts and plans
+ * that it inherits compute without their threads there, and may be destroyed. Results are the same bits from run to run
+ * and for any number of threads: the caller's floating-point mode (rounding, what becomes of subnormal numbers) is that
+ * of every thread for its call. Nothing here throws, aborts, exits or prints (but for CONVGRAD_VERBOSE=1, to stderr).
  *
  * GPUs: a context whose target is a GPU's ("cuda", "opencl", or one by its full name) computes there; no context does
  * unasked. Drivers are loaded when such a context is made; where there is none the rest of the library works. Tensors
@@ -246,6 +245,12 @@ typedef struct {
 
 size_t convgrad_kernel_count(void);
 const convgrad_kernel_info *convgrad_kernel_at(size_t index); /* static; NULL past the end */
+
+/* Ends the default context and its threads, for code that is unloaded: a plugin that holds the static library calls
+ * this before it goes, when its contexts and plans are destroyed. No call
+ * with a NULL context may be in flight; a later one makes a new default context. A plan that was made with a NULL
+ * context keeps the threads until it is destroyed. */
+void convgrad_default_context_destroy(void);
 
 #ifdef __cplusplus
 }
