@@ -5,13 +5,14 @@
 namespace convgrad {
 
 void ForkSafeLock::lock() {
+  while (!try_lock()) usleep(100);
+}
+
+bool ForkSafeLock::try_lock() {
   const pid_t self = getpid();
-  while (true) {
-    pid_t holder = holder_.load(std::memory_order_relaxed);
-    // A lock that a thread of the parent held at fork is nobody's.
-    if (holder != self && holder_.compare_exchange_strong(holder, self, std::memory_order_acquire)) return;
-    usleep(100);
-  }
+  pid_t holder = holder_.load(std::memory_order_relaxed);
+  // A lock that a thread of the parent held at fork is nobody's.
+  return holder != self && holder_.compare_exchange_strong(holder, self, std::memory_order_acquire);
 }
 
 }  // namespace convgrad

@@ -9,10 +9,11 @@
 
 namespace convgrad {
 
-// For what happens seldom: whoever waits looks again every 100 us.
+// For what happens seldom: whoever waits looks again every 100 us. Taken by one thread of a process at a time.
 class ForkSafeLock {
  public:
   void lock();
+  bool try_lock();
   void unlock() { holder_.store(0, std::memory_order_release); }
 
  private:

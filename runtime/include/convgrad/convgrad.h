@@ -247,7 +247,7 @@ size_t convgrad_kernel_count(void);
 const convgrad_kernel_info *convgrad_kernel_at(size_t index); /* static; NULL past the end */
 
 /* Ends the default context and its threads, for code that is unloaded: a plugin that holds the static library calls
- * this before it goes, when its contexts and plans are destroyed. No call
+ * this before it goes, when its contexts and plans are destroyed. (The shared library ends its threads itself.) No call
  * with a NULL context may be in flight; a later one makes a new default context. A plan that was made with a NULL
  * context keeps the threads until it is destroyed. */
 void convgrad_default_context_destroy(void);
