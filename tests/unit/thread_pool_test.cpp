@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <set>
 #include <thread>
 #include <vector>
@@ -105,6 +107,43 @@ TEST(ThreadPool, WorkersShareTheTasks) {
       },
       &arrived, 2);
   EXPECT_EQ(arrived.load(), 2);
+  release_thread_pool(pool);
+}
+
+// A signal that a worker took would find a thread that knows nothing of it, and its handler a small stack.
+TEST(ThreadPool, WorkersTakeNoneOfTheApplicationsSignals) {
+  constexpr int kWorkers = 3;
+  sigset_t one, before;
+  sigemptyset(&one);
+  sigaddset(&one, SIGUSR2);
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &one, &before), 0);
+  Text reason;
+  ThreadPool *pool = create_thread_pool(c_library, kWorkers, &reason);
+  sigset_t after;
+  pthread_sigmask(SIG_SETMASK, &before, &after);
+  for (int signal = 1; signal < NSIG; ++signal) {
+    EXPECT_EQ(sigismember(&after, signal), signal == SIGUSR2) << "of its maker: " << strsignal(signal);
+  }
+  ASSERT_NE(pool, nullptr);
+  ASSERT_EQ(thread_pool_workers(pool), kWorkers);
+  struct Tasks {
+    pthread_t caller = pthread_self();
+    std::atomic<int> arrived{0}, taken{0};
+  } tasks;
+  const auto task = [](void *arg, int64_t) {
+    Tasks *t = static_cast<Tasks *>(arg);
+    ++t->arrived;
+    while (t->arrived.load() < kWorkers + 1) std::this_thread::yield();  // each thread has one
+    if (pthread_equal(t->caller, pthread_self()) != 0) return;
+    sigset_t blocked;
+    pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+    for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD, SIGIO, SIGPROF}) {
+      t->taken += sigismember(&blocked, signal) != 1;
+    }
+    for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) t->taken += sigismember(&blocked, signal) != 1;
+  };
+  thread_pool_parallel_for(pool, task, &tasks, kWorkers + 1);
+  EXPECT_EQ(tasks.taken.load(), 0);
   release_thread_pool(pool);
 }
 
