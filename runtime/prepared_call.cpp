@@ -9,6 +9,7 @@
 #include "gpu/gpu.h"
 #include "last_error.h"
 #include "launch.h"
+#include "os/no_cancellation.h"
 #include "packed_filter.h"
 #include "validate.h"
 
@@ -249,6 +250,7 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
 
 convgrad_status call_op(const Op &op, const convgrad_context *context, const convgrad_conv2d_attrs *attrs,
                         const convgrad_tensor *first, const convgrad_tensor *second, const convgrad_tensor *result) {
+  const NoCancellation scope;
   convgrad_status status = CONVGRAD_OK;
   const Settings *settings = settings_of(context, &status);
   if (settings == nullptr) return status;

@@ -1,7 +1,7 @@
 // A side of the comparison is a process: it reads a request a line from stdin and answers with a line on stdout, both
 // JSON. Requests:
 //   prepare  make ready one gradient of a layer, run what was prepared before for so many seconds and then the new one,
-//            tell how long that first run took and what it needs
+//            tell how long that first run took, what it needs, and how often the one before was run
 //   time     run it for so many seconds after one run that is not counted, tell each run's milliseconds
 //   result   write its result to a file
 //   forget   free all of it

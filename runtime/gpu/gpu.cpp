@@ -7,13 +7,16 @@
 
 #include "build_targets.h"
 #include "gpu/device.h"
-#include "gpu/library.h"
 #include "memory.h"
+#include "os/fork_safe_lock.h"
 
 namespace convgrad {
 namespace {
 
 constexpr Memory kMemory = {nullptr, nullptr, nullptr};
+
+// Held while libraries are loaded and devices opened or closed, never during a call.
+ForkSafeLock gpu_lock;
 
 // Those that contexts use, under gpu_lock.
 GpuDevice *devices;

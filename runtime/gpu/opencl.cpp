@@ -3,9 +3,9 @@
 #include <cstring>
 
 #include "gpu/device.h"
-#include "gpu/library.h"
 #include "gpu/opencl_api.h"
 #include "memory.h"
+#include "os/library.h"
 
 namespace convgrad {
 namespace {

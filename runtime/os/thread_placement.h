@@ -2,45 +2,27 @@
 // are idle; it then waits in line until the caller has done all the work itself, for many calls in a row
 // (docs/measurements/threads.md). A caller that has seen this keeps sleeping threads off its CPU until they are awake;
 // then they may run on all of theirs again.
-#ifndef CONVGRAD_RUNTIME_THREAD_PLACEMENT_H
-#define CONVGRAD_RUNTIME_THREAD_PLACEMENT_H
+#ifndef CONVGRAD_RUNTIME_OS_THREAD_PLACEMENT_H
+#define CONVGRAD_RUNTIME_OS_THREAD_PLACEMENT_H
 
-#if defined(__linux__)
-#include <sched.h>
 #include <sys/types.h>
-#endif
+
+#include "os/cpus.h"
 
 namespace convgrad {
-
-#if defined(__linux__)
-
-// The calling thread's CPU; -1: not known.
-int this_cpu();
 
 // One thread's. Whoever uses it holds the pool's mutex.
 class ThreadPlacement {
  public:
-  void start();            // called by the thread itself
-  void wake();             // and this, once it is awake
-  void keep_off(int cpu);  // called while it sleeps: it wakes on another one of its CPUs, if it has one
+  void start(const CpuSet &cpus);  // called by the thread itself: it may run on these, whatever its maker's are
+  void wake();                     // and this, once it is awake
+  void keep_off(int cpu);          // called while it sleeps: it wakes on another one of its CPUs, if it has one
 
  private:
   pid_t thread_ = 0;
   bool confined_ = false;  // to some of own_
-  cpu_set_t own_;
+  CpuSet own_;
 };
-
-#else
-
-inline int this_cpu() { return -1; }
-
-struct ThreadPlacement {
-  void start() {}
-  void wake() {}
-  void keep_off(int) {}
-};
-
-#endif
 
 }  // namespace convgrad
 
