@@ -56,6 +56,20 @@ class FloatControl {
 
 #endif
 
+// The calling thread traps no floating-point exception for as long as it lives; then its control and its flags are what
+// they were. Kernels compute in lanes that no one reads, on what scratch held before, which raises exceptions that say
+// nothing of the operands; and what other threads' tasks raise is not seen either. So a call raises none at all.
+class ExceptionsHeld {
+ public:
+  ExceptionsHeld() { before_.in_mode_of(before_).set(); }
+  ~ExceptionsHeld() { before_.set(); }
+  ExceptionsHeld(const ExceptionsHeld &) = delete;
+  ExceptionsHeld &operator=(const ExceptionsHeld &) = delete;
+
+ private:
+  const FloatControl before_ = FloatControl::of_this_thread();
+};
+
 // The mode of the thread that makes it, for others to work in.
 class FloatMode {
  public:

@@ -144,6 +144,12 @@ void release_gpu(Gpu *gpu) {
   release(kMemory, gpu);  // in a child made by fork the rest is the parent's
 }
 
+bool gpu_computes(const Gpu *gpu, convgrad_dtype dtype, Text *reason) {
+  if (dtype != CONVGRAD_FLOAT64 || !gpu->device->no_doubles) return true;
+  reason->append("%s has no double precision (cl_khr_fp64)", gpu->device->name);
+  return false;
+}
+
 bool gpu_usable(const Target &target, Text *reason) {
   gpu_lock.lock();
   GpuDevice found;

@@ -17,8 +17,9 @@
  * first. After fork the child makes new contexts, and NULL stands for a default context of its own; contexts and plans
  * that it inherits compute without their threads there, and may be destroyed. Results are the same bits from run to run
  * and for any number of threads: the caller's floating-point mode (rounding, what becomes of subnormal numbers) is that
- * of every thread for its call. Where no GPU is asked, no function takes more than 16 KB of its thread's stack, nor does
- * a task of parallel_for. Nothing here throws, aborts, exits or prints (but for CONVGRAD_VERBOSE=1, to stderr).
+ * of every thread for its call. No call raises or traps a floating-point exception. Where no GPU is asked, no function
+ * takes more than 16 KB of its thread's stack, nor does a task of parallel_for. Nothing here throws, aborts, exits or
+ * prints (but for CONVGRAD_VERBOSE=1, to stderr).
  *
  * GPUs: a context whose target is a GPU's ("cuda", "opencl", or one by its full name) computes there; no context does
  * unasked. Drivers are loaded when such a context is made; where there is none the rest of the library works. Tensors
