@@ -6,9 +6,11 @@
 #include <limits>
 
 #include "build_targets.h"
+#include "float_mode.h"
 #include "gpu/gpu.h"
 #include "last_error.h"
 #include "launch.h"
+#include "os/no_cancellation.h"
 #include "packed_filter.h"
 #include "problem_text.h"
 #include "validate.h"
@@ -144,6 +146,31 @@ __attribute__((noinline)) convgrad_status allocate_workspace(const PreparedCall 
   return fail(CONVGRAD_OUT_OF_MEMORY, "%s: %s of scratch", call.op->name, reason.c_str());
 }
 
+__attribute__((noinline)) convgrad_status check_device(const Op &op, const Gpu *gpu, convgrad_dtype dtype) {
+  Text reason;
+  if constexpr (kHasGpu) {
+    if (gpu != nullptr && !gpu_computes(gpu, dtype, &reason)) {
+      return fail(CONVGRAD_UNSUPPORTED, "%s: %s has dtype %s, but %s", op.info.name, op.info.argument[0],
+                  kDtypes[dtype].name, reason.c_str());
+    }
+  }
+  return CONVGRAD_OK;
+}
+
+// This build may have no kernels of the problem's element type, or the device cannot compute with it.
+__attribute__((noinline)) convgrad_status check_dtype(const Op &op, const Gpu *gpu, convgrad_dtype dtype) {
+  Text known;
+  for (const Dtype &of_build : kDtypes) {
+    bool found = false;
+    for (size_t i = 0; i < op.table->kernel_count && !found; ++i) found = op.table->kernels[i].dtype == of_build.dtype;
+    if (!found) continue;
+    if (of_build.dtype == dtype) return check_device(op, gpu, dtype);
+    known.append("%s%s", known.empty() ? "" : " and ", of_build.name);
+  }
+  return fail(CONVGRAD_UNSUPPORTED, "%s: %s has dtype %s; this build has kernels for %s only", op.info.name,
+              op.info.argument[0], kDtypes[dtype].name, known.c_str());
+}
+
 }  // namespace
 
 Tensor PreparedCall::seen(Role role) const {
@@ -156,6 +183,7 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
                              const convgrad_tensor *const tensors[3], PreparedCall *call) {
   const convgrad_memory memory = memory_of(settings);
   if (convgrad_status status = validate_problem(op.info, memory, attrs, tensors, &call->problem)) return status;
+  if (convgrad_status status = check_dtype(op, settings.gpu, call->problem.dtype)) return status;
   call->op = &op.info;
   call->settings = settings;
   Problem seen = call->problem;
@@ -227,6 +255,7 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
   }
   int error = 0;
   if (call.kernel != nullptr) {
+    const ExceptionsHeld scope;
     if (bytes > 0) look_up_memset(workspace, std::min<size_t>(bytes, CONVGRAD_WORKSPACE_ALIGNMENT));
     const Scratch sizes = scratch_of(call);
     ScratchStack scratch(workspace, sizes.shared + sizes.slot);
@@ -249,6 +278,7 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
 
 convgrad_status call_op(const Op &op, const convgrad_context *context, const convgrad_conv2d_attrs *attrs,
                         const convgrad_tensor *first, const convgrad_tensor *second, const convgrad_tensor *result) {
+  const NoCancellation scope;
   convgrad_status status = CONVGRAD_OK;
   const Settings *settings = settings_of(context, &status);
   if (settings == nullptr) return status;

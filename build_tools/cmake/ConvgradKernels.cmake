@@ -6,9 +6,6 @@ set(CONVGRAD_DECLARATION_FILES runtime/ops.inc runtime/dtypes.inc runtime/sizes.
 set(CONVGRAD_KERNEL_DIR ${PROJECT_BINARY_DIR}/kernels)
 file(MAKE_DIRECTORY ${CONVGRAD_KERNEL_DIR})
 string(TOLOWER ${CMAKE_SYSTEM_NAME} CONVGRAD_HALIDE_OS)
-if(CONVGRAD_HALIDE_OS STREQUAL darwin)
-  set(CONVGRAD_HALIDE_OS osx)
-endif()
 
 # convgrad_add_tables(<name> TARGETS <target>... [HARDWARE <hardware>...])
 # Defines in the caller CONVGRAD_<name>_TABLE_DIR (tables to include), _OBJECTS (kernel objects), _KERNELS (names)
@@ -18,8 +15,9 @@ function(convgrad_add_tables name)
   set(dir ${PROJECT_BINARY_DIR}/tables/${name})
   list(TRANSFORM ARG_TARGETS PREPEND "--target=")
   list(TRANSFORM ARG_HARDWARE PREPEND "--hardware=")
+  list(TRANSFORM CONVGRAD_DTYPES PREPEND "--dtype=" OUTPUT_VARIABLE dtypes)
   execute_process(
-    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/build_tools/kernel_rows.py ${ARG_TARGETS} ${ARG_HARDWARE}
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/build_tools/kernel_rows.py ${ARG_TARGETS} ${ARG_HARDWARE} ${dtypes}
             --target-folder ${PROJECT_SOURCE_DIR}/tests/targets --filter=${CONVGRAD_KERNEL_FILTER}
             --processor ${CONVGRAD_PROCESSOR} --os ${CONVGRAD_HALIDE_OS} --output ${dir}
     RESULT_VARIABLE failed)

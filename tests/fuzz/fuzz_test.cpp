@@ -188,7 +188,7 @@ TEST(Fuzz, RandomProblems) {
       tally().add_kernel(name.empty() ? outcome.kernel : name);
     }
   }
-  EXPECT_GT(tally().problems, static_cast<int64_t>(options.seconds)) << "too slow to try anything";
+  EXPECT_GT(tally().problems, 0) << "the time box was too short for a problem";
 }
 
 }  // namespace
