@@ -10,6 +10,7 @@
 #include <random>
 #include <utility>
 
+#include "support/acceptance.h"
 #include "support/run.h"
 
 namespace convgrad::test {
@@ -180,12 +181,17 @@ TEST(Fuzz, RandomProblems) {
       how.workspace = fuzzer.one_in(4) ? Workspace::kNone : Workspace::kExact;
       how.entry = fuzzer.one_in(4) ? Entry::kFunction : Entry::kPlan;
       const Outcome outcome = runner.run(context, problem, data.first, data.second, how);
-      // Strided tensors may be unsupported, and a forced kernel takes what it can.
-      if (outcome.status == CONVGRAD_UNSUPPORTED &&
-          (!name.empty() || problem.has_strided_tensors() || is_far_apart(problem))) {
+      if (outcome.status == CONVGRAD_UNSUPPORTED && (!name.empty() || is_far_apart(problem))) {
         EXPECT_EQ(outcome.damage, "") << problem.to_string();
+        const bool on_gpu = options.device != "cpu";
+        EXPECT_TRUE(is_far_apart(problem) || !why_refused(facts_of(name), problem, on_gpu).empty())
+            << name << ", " << problem.to_string() << ": " << outcome.message;
         ++tally().refused;
         continue;
+      }
+      if (!name.empty()) {
+        EXPECT_EQ(why_refused(facts_of(name), problem, options.device != "cpu"), "")
+            << name << ", " << problem.to_string();
       }
       const ::testing::AssertionResult equal =
           equals_expected(outcome, data.expected, {&problem, name, data_seed, threads});

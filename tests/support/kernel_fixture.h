@@ -7,6 +7,7 @@
 #include <ostream>
 #include <string>
 
+#include "support/acceptance.h"
 #include "support/run.h"
 
 // GoogleTest prints parameters with this.
@@ -41,10 +42,14 @@ class KernelTest : public ::testing::TestWithParam<const convgrad_kernel_info *>
     return result;
   }
 
-  // Runs the problem; an UNSUPPORTED answer is counted and gives false.
+  // Runs the problem. An UNSUPPORTED answer is counted and gives false; it is one exactly where it should be.
   bool run(const Problem &problem, const std::vector<double> &first, const std::vector<double> &second,
            Outcome *outcome, const RunOptions &options = {}, int num_threads = 1) {
     *outcome = runner_.run(context(num_threads), problem, first, second, options);
+    const std::string refusal = why_refused(facts_of(kernel().name), problem, device_of(kernel()) != "cpu");
+    EXPECT_EQ(outcome->status == CONVGRAD_UNSUPPORTED, !refusal.empty())
+        << kernel().name << ", " << problem.to_string() << ": expected "
+        << (refusal.empty() ? "that it is accepted" : "a refusal: " + refusal) << "; " << outcome->message;
     if (outcome->status == CONVGRAD_UNSUPPORTED) {
       ++tally().refused;
       EXPECT_NE(outcome->message, "") << problem.to_string();
