@@ -78,7 +78,7 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter<Family>, Family> {
       in_place = params().in_place != 0;
       input_in_place = params().input_in_place != 0;
     }
-    const Func image = !fixed()         ? zero_outside(input, {0, 1, 2})
+    const Func image = !fixed()          ? zero_outside(input, {0, 1, 2})
                        : !input_in_place ? channels_repeated(input, {1, 2})
                        : kAlongInput     ? channels_repeated(input, {})
                                          : unpacked(input);
@@ -90,7 +90,8 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter<Family>, Family> {
     const RVar q = reduction.x, p = reduction.y, image_n = reduction.z;
     if (fixed()) {
       input_panel(c, x, y, n) = image(c, from_x(), from_y(), n);
-      sum(k, c, s, r) += product(input_panel(c, q * step_x() + s, p * step_y() + r, image_n), gradient_panel(k, q, p, image_n));
+      sum(k, c, s, r) +=
+          product(input_panel(c, q * step_x() + s, p * step_y() + r, image_n), gradient_panel(k, q, p, image_n));
     } else {
       input_panel(c, x, y, n, s, r) = image(c, x * stride_w + s * dilation_w, y * stride_h + r * dilation_h, n);
       sum(k, c, s, r) += product(input_panel(c, q, p, image_n, s, r), gradient_panel(k, q, p, image_n));
@@ -110,8 +111,8 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter<Family>, Family> {
     const Expr panels = across * down * out_backprop.dim(3).extent();
     const int block_k = params.block_vectors * lanes(), block_c = params.block_channels;
     const Expr tiles = ((filter_backprop.dim(0).extent() + block_k - 1) / block_k) *
-                       ((filter_backprop.dim(1).extent() + block_c - 1) / block_c) *
-                       filter_backprop.dim(3).extent() * (fixed() ? Expr(1) : filter_backprop.dim(2).extent());
+                       ((filter_backprop.dim(1).extent() + block_c - 1) / block_c) * filter_backprop.dim(3).extent() *
+                       (fixed() ? Expr(1) : filter_backprop.dim(2).extent());
     const Expr wanted = clamp(params.target_blocks / max(tiles, 1), 1, max(panels, 1));
     const Expr panels_of_part = (panels + wanted - 1) / wanted;
     const Expr parts = (panels + panels_of_part - 1) / max(panels_of_part, 1);

@@ -13,15 +13,16 @@ namespace convgrad {
 struct Dtype {
   convgrad_dtype dtype;
   const char *name;
-  int64_t bytes;  // of an element
+  int64_t bytes;        // of an element
   bool sums_as_stored;  // sums have the type that lies in memory
 };
 constexpr Dtype kDtypes[] = {
-#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps) {CONVGRAD_##constant, #constant, bytes, std::is_same_v<storage, accumulator>},
+#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps) \
+  {CONVGRAD_##constant, #constant, bytes, std::is_same_v<storage, accumulator>},
 #include "dtypes.inc"
 #undef CONVGRAD_DTYPE
 };
-#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps)                       \
+#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps)                         \
   static_assert(kDtypes[CONVGRAD_##constant].dtype == CONVGRAD_##constant, "in convgrad_dtype's order"); \
   static_assert(sizeof(storage) == (bytes), "what an element takes");
 #include "dtypes.inc"

@@ -36,7 +36,8 @@ void WinogradFilter::schedule(WinogradFilterStages stages, const Params &params)
       .unroll(stages.s)
       .unroll(stages.r);
   schedule_pass(stages.output_tile.compute_at(result, vector), k, lanes, stages.r, 3, stages.s, 3);
-  schedule_pass(stages.output_rows.compute_at(result, vector), k, lanes, stages.s, 3, stages.j, WinogradSizes::domain_side);
+  schedule_pass(stages.output_rows.compute_at(result, vector), k, lanes, stages.s, 3, stages.j,
+                WinogradSizes::domain_side);
 
   RVar panel("panel");
   schedule_products(products, stages.reduction.x, params.block_tiles, panel, k, params.tile_vectors, lanes, c,

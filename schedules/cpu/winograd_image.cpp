@@ -50,8 +50,10 @@ void WinogradImage::schedule(WinogradImageStages stages, const Params &params) {
       .unroll(stages.pixels.x)
       .unroll(stages.pixels.y);
 
-  schedule_pass(stages.output_tile.compute_at(result, vector), channel, lanes, y, WinogradSizes::pixel_side, x, WinogradSizes::pixel_side);
-  schedule_pass(stages.output_rows.compute_at(result, vector), channel, lanes, x, WinogradSizes::pixel_side, j, WinogradSizes::domain_side);
+  schedule_pass(stages.output_tile.compute_at(result, vector), channel, lanes, y, WinogradSizes::pixel_side, x,
+                WinogradSizes::pixel_side);
+  schedule_pass(stages.output_rows.compute_at(result, vector), channel, lanes, x, WinogradSizes::pixel_side, j,
+                WinogradSizes::domain_side);
 
   RVar panel("panel");
   schedule_products(products, stages.reduction.x, reduction, panel, channel, params.tile_vectors, lanes, t,
@@ -67,8 +69,8 @@ void WinogradImage::schedule(WinogradImageStages stages, const Params &params) {
       .reorder(lane, j, i, vector, reduced)
       .vectorize(lane)
       .unroll(j);
-  schedule_pass(stages.filter_rows.compute_at(stages.filter_tile, vector), channel, lanes, i, WinogradSizes::domain_side, stages.r,
-                3);
+  schedule_pass(stages.filter_rows.compute_at(stages.filter_tile, vector), channel, lanes, i,
+                WinogradSizes::domain_side, stages.r, 3);
   if (stages.filter_source.defined()) {
     // Squares of lanes x lanes, read along one side and transposed in registers: elements one by one (a strided vector)
     // took far longer.

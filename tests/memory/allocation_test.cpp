@@ -13,11 +13,9 @@ namespace convgrad::test {
 namespace {
 
 const std::vector<std::string> kShapes = {
-    "all n4 h20 w22 c40 k48 fixed pSAME",
-    "all n4 h14 w14 c70 k64 fixed pSAME",
+    "all n4 h20 w22 c40 k48 fixed pSAME", "all n4 h14 w14 c70 k64 fixed pSAME",
     "all n2 h11 w9 c20 k24 fixed pSAME",  // for kernels that sum over 32 channels at most
-    "all n2 h9 w11 c7 k5 r5x4 s2x1 d1x2",
-    "all n2 h9 w8 c6 k4 g2 r3x3 pSAME NCHW",
+    "all n2 h9 w11 c7 k5 r5x4 s2x1 d1x2", "all n2 h9 w8 c6 k4 g2 r3x3 pSAME NCHW",
 };
 
 // An allocator from one block, which asks the C library for nothing.

@@ -18,12 +18,15 @@ constexpr uint32_t kSignaling = 0x7fa00001;
 
 struct Memory {
   explicit Memory(size_t bytes) : words(bytes / sizeof(uint64_t) + 8) {}
-  char *data() { return reinterpret_cast<char *>(words.data()) + (64 - reinterpret_cast<uintptr_t>(words.data()) % 64) % 64; }
+  char *data() {
+    return reinterpret_cast<char *>(words.data()) + (64 - reinterpret_cast<uintptr_t>(words.data()) % 64) % 64;
+  }
   std::vector<uint64_t> words;
 };
 
 void poison(char *data, size_t bytes) {
-  for (size_t at = 0; at + sizeof kSignaling <= bytes; at += sizeof kSignaling) memcpy(data + at, &kSignaling, sizeof kSignaling);
+  for (size_t at = 0; at + sizeof kSignaling <= bytes; at += sizeof kSignaling)
+    memcpy(data + at, &kSignaling, sizeof kSignaling);
 }
 
 class FloatExceptions : public KernelTest {};
@@ -49,7 +52,8 @@ TEST_P(FloatExceptions, NoneBesidesInexact) {
       values.emplace_back(static_cast<size_t>(layout->span()) + 1);
       for (size_t i = 0; i < values.back().size(); ++i) values.back()[i] = static_cast<float>(i % 7) - 3;
     }
-    const convgrad_tensor first = layouts.first.tensor(values[0].data()), second = layouts.second.tensor(values[1].data()),
+    const convgrad_tensor first = layouts.first.tensor(values[0].data()),
+                          second = layouts.second.tensor(values[1].data()),
                           result = layouts.result.tensor(values[2].data());
     const convgrad_conv2d_attrs attrs = problem.attrs();
     convgrad_plan *plan = nullptr;
