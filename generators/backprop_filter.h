@@ -4,8 +4,6 @@
 #ifndef CONVGRAD_GENERATORS_BACKPROP_FILTER_H
 #define CONVGRAD_GENERATORS_BACKPROP_FILTER_H
 
-#include <type_traits>
-
 #include "generators/generator_base.h"
 #include "schedules/filter.h"
 
@@ -64,8 +62,7 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter<Family>, Family> {
   }
 
  private:
-  static constexpr bool kOnGpu = std::is_same_v<Family, GpuFilterGeneric> || std::is_same_v<Family, GpuFilterDirect>;
-  static constexpr bool kAlongInput = std::is_same_v<Family, FilterAlongInput>;
+  static constexpr bool kOnGpu = Family::on_gpu, kAlongInput = Family::along_input;
 
   Expr step_x() const { return one_tap(filter_width) ? 1 : stride_width; }
   Expr step_y() const { return one_tap(filter_height) ? 1 : stride_height; }

@@ -1,3 +1,5 @@
+#include "families/filter_along_input.h"
+
 #include "generators/backprop_filter.h"
 
 HALIDE_REGISTER_GENERATOR(convgrad::BackpropFilter<convgrad::FilterAlongInput>,

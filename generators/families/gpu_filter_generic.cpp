@@ -1,3 +1,5 @@
+#include "families/gpu_filter_generic.h"
+
 #include "generators/backprop_filter.h"
 
 HALIDE_REGISTER_GENERATOR(convgrad::BackpropFilter<convgrad::GpuFilterGeneric>,

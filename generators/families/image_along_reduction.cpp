@@ -1,3 +1,5 @@
+#include "families/image_along_reduction.h"
+
 #include "generators/backprop_input.h"
 
 HALIDE_REGISTER_GENERATOR(convgrad::BackpropInput<convgrad::ImageAlongReduction>,

@@ -5,6 +5,7 @@
 // Counted from the result's minimum, which holds the padding, each phase has every step_x-th column, and each group of
 // step_x columns has one of each phase. Which place in a group is which phase's depends on that minimum, so it is known
 // at run time only; that a place belongs to one phase throughout is enough. Rows likewise.
+#include "families/image_along_width.h"
 #include "generators/generator_base.h"
 #include "schedules/image.h"
 

@@ -10,6 +10,7 @@
 // memory of run-time size. How much scratch is too much depends on the CPU: more than L2 holds cost more than it saved
 // on one (64 channels at 56 x 56: 36 tiles a block at 144% of the FMA peak, 66 at 123%; AVX-512, Ice Lake, November
 // 2026) and less on another, whose L3 is near. docs/measurements/winograd.md
+#include "families/winograd_image.h"
 #include "schedules/cpu/winograd.h"
 
 namespace convgrad {
@@ -22,7 +23,8 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-void WinogradImage::schedule(WinogradImageStages stages, const Params &params) {
+void WinogradImage::schedule(const WinogradImageStages &given, const Params &params) {
+  WinogradImageStages stages = given;  // Funcs are handles
   const int lanes = params.lanes;
   const int block_channels = params.block_vectors * lanes, reduction = params.block_reduction;
   Func result = stages.result, products = stages.products;

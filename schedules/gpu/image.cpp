@@ -10,6 +10,8 @@
 //
 // docs/measurements/gpu.md
 #include "schedules/image.h"
+#include "families/gpu_image_direct.h"
+#include "families/gpu_image_generic.h"
 #include "schedules/gpu/tiles.h"
 #include "schedules/image_tiling.h"
 
