@@ -12,13 +12,15 @@
 #include "last_error.h"
 #include "launch.h"
 #include "os/no_cancellation.h"
+#include "problem_text.h"
 #include "validate.h"
 
 namespace convgrad {
 namespace {
 
-// Has room for a row's refusal. (fprintf takes 8 KB of the caller's stack for a stream without a buffer, as stderr is.)
-using Line = TextOf<768>;
+// Has room for a row's refusal, and for a problem with a kernel's name and strides. (fprintf takes 8 KB of the caller's
+// stack for a stream without a buffer, as stderr is.)
+using Line = TextOf<1024>;
 
 void print_row(void *arg, size_t row, const Kernel &kernel, const char *reason) {
   const OpInfo *op = static_cast<const OpInfo *>(arg);
@@ -28,26 +30,24 @@ void print_row(void *arg, size_t row, const Kernel &kernel, const char *reason) 
   fputs(line.c_str(), stderr);
 }
 
-__attribute__((noinline)) void print_choice(const PreparedCall &call) {
+// The problem as the caller gave it, and what runs.
+__attribute__((noinline)) void print_choice(const PreparedCall &call, const convgrad_conv2d_attrs *attrs,
+                                            const convgrad_tensor *const tensors[3]) {
+  convgrad_conv2d_attrs full;
+  if (validate_attrs(*call.op, attrs, &full) != CONVGRAD_OK) return;  // they were valid before
   Line line;
-  const Normalized &problem = call.normalized;
-  const Axis *axis = problem.axis;
-  if (call.kernel == nullptr) {
-    line.append("convgrad: %s runs no kernel: nothing to add up%s\n", call.op->name,
-                call.fill ? ", the result is zeros" : ", the result is empty");
-    fputs(line.c_str(), stderr);
-    return;
+  line.append("convgrad: %s", problem_text(call.problem, full).c_str());
+  if (call.kernel != nullptr) {
+    line.append(" runs %s", call.kernel->name);
+  } else {
+    line.append(" runs no kernel: nothing to add up, the result is %s", call.fill ? "zeros" : "empty");
   }
-  line.append(
-      "convgrad: %s runs %s (n=%lld h=%lld w=%lld c=%lld, filter %lldx%lld, p=%lld q=%lld k=%lld, stride "
-      "%lldx%lld, dilation %lldx%lld, groups %lld)\n",
-      call.op->name, call.kernel->name, static_cast<long long>(problem.batch), static_cast<long long>(axis[HEIGHT].in),
-      static_cast<long long>(axis[WIDTH].in), static_cast<long long>(problem.in_channels),
-      static_cast<long long>(axis[HEIGHT].taps), static_cast<long long>(axis[WIDTH].taps),
-      static_cast<long long>(axis[HEIGHT].out), static_cast<long long>(axis[WIDTH].out),
-      static_cast<long long>(problem.out_channels), static_cast<long long>(axis[HEIGHT].stride),
-      static_cast<long long>(axis[WIDTH].stride), static_cast<long long>(axis[HEIGHT].dilation),
-      static_cast<long long>(axis[WIDTH].dilation), static_cast<long long>(problem.groups));
+  for (int i = 0; i < 3; ++i) {
+    const int64_t *strides = tensors[i]->strides;
+    if (strides[0] == 0 && strides[1] == 0 && strides[2] == 0 && strides[3] == 0) continue;
+    line.append("; %s has strides %s", call.op->argument[i], list_text(strides, 4).c_str());
+  }
+  line.append("\n");
   fputs(line.c_str(), stderr);
 }
 
@@ -199,7 +199,7 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
     if (call->kernel == nullptr) return fail(CONVGRAD_UNSUPPORTED, "%s: %s", op.info.name, reason.c_str());
     bind_kernel(*call->kernel, call);
   }
-  if (settings.verbose) print_choice(*call);
+  if (settings.verbose) print_choice(*call, attrs, tensors);
   return CONVGRAD_OK;
 }
 
