@@ -6,10 +6,10 @@
 //   kernel LIBRARY NAME FACT=VALUE...
 // and any number of further kernels: a shared library that holds the kernel's object, and what the runtime's table says
 // of it (kernel_facts.h). With --facts it only compares these with the table's, which kernels of the library have to
-// agree with, and prints those that do not. Each kernel is first checked, at some elements, against plain sums in double; then they are timed in turns, so
-// much time for each in so many rounds. A kernel that hands out fewer tasks than the first one, counted up to 64, or
-// such as threads share less evenly, is refused: what it gains on one core it would lose on more. Prints one line of
-// JSON:
+// agree with, and prints those that do not. Each kernel is first checked, at some elements, against plain sums in
+// double; then they are timed in turns, so much time for each in so many rounds. A kernel that hands out fewer tasks
+// than the first one, counted up to 64, or such as threads share less evenly, is refused: what it gains on one core it
+// would lose on more. Prints one line of JSON:
 //   {"flops", "peak_gflops", "normalized": sizes as rows compare them, "kernels": [...]}
 // with {"name", "error": of the largest value, "tasks", "seconds": one a run} for each kernel, or
 // {"name", "refused": why}, or {"name", "wrong": the error}.
