@@ -73,7 +73,7 @@ void attempt(FailingAllocator *allocator, const Problem &problem, const Data &da
 
 TEST(AllocationFailure, EveryAllocationMayFail) {
   int most_failures = 0;
-  for (const Problem &problem : expand_all(kShapes)) {
+  for (const Problem &problem : in_each_dtype(expand_all(kShapes))) {
     const Data data = integer_data(problem, 9);
     for (Entry entry : {Entry::kPlan, Entry::kFunction}) {
       SCOPED_TRACE(problem.to_string() + (entry == Entry::kPlan ? ", plan" : ", function"));
