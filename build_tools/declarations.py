@@ -177,6 +177,12 @@ ALL_FAMILIES = read_families()
 ALGORITHMS = tuple(sorted({family.algorithm for family in ALL_FAMILIES.values()}))
 
 
+def dtypes_on(device):
+    """The names of the element types that have kernels on a device: a build's rows may have fewer."""
+    return tuple(name for name in DTYPES
+                 if any(name in family.dtypes and device in family.devices for family in ALL_FAMILIES.values()))
+
+
 def family_of(algorithm, op, device):
     """The family of an op's algorithm on a device; None: there is none."""
     return next((family for family in ALL_FAMILIES.values()
