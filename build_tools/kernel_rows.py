@@ -7,6 +7,7 @@ alone, so that nothing is rebuilt for it. Every mistake in a row is an error tha
 """
 
 import argparse
+import itertools
 import json
 import pathlib
 import re
@@ -44,6 +45,11 @@ def two(text, where, key):
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     expect(match, where, f"{key} is {text!r}, expected <height>x<width>, such as 3x3")
     return int(match[1]), int(match[2])
+
+
+def listed(value):
+    """A row is for one op and element type, or for each of a list."""
+    return [value] if isinstance(value, str) else value
 
 
 class Target:
@@ -86,7 +92,6 @@ class Kernel:
     def __init__(self, op, row, target, where):
         self.op, self.target = op, target
         self.dtype, self.algorithm = row["dtype"], row["algorithm"]
-        expect(self.dtype in DTYPES, where, f"dtype is {self.dtype!r}, expected one of {', '.join(DTYPES)}")
         expect(self.algorithm in declarations.ALGORITHMS, where,
                f"algorithm is {self.algorithm!r}, expected one of {', '.join(declarations.ALGORITHMS)}")
         self.family = declarations.family_of(self.algorithm, op, target.device)
@@ -150,7 +155,9 @@ class Kernel:
         return {**dict.fromkeys(declarations.FACTS, 0), **own, **declared}
 
     def halide_target(self):
-        return f"{self.target.halide_target}-{KERNEL_FEATURES}"
+        # OpenCL's doubles are an extension, which a kernel's source has to name.
+        doubles = "-cl_doubles" if self.dtype == "f64" and self.target.device == "opencl" else ""
+        return f"{self.target.halide_target}{doubles}-{KERNEL_FEATURES}"
 
     def definition(self):
         return (self.algorithm, self.filter, self.stride, tuple(self.params.items()))
@@ -197,11 +204,12 @@ class Tables:
             expect(not unknown, where, f"unknown key when.{', '.join(sorted(unknown))}; known are {', '.join(sorted(WHEN_KEYS))}")
             for key, value in when.items():
                 expect(isinstance(value, int) and value > 0, where, f"when.{key} is {value!r}, expected an integer above 0")
-            for op in [row["op"]] if isinstance(row["op"], str) else row["op"]:
+            for op, dtype in itertools.product(listed(row["op"]), listed(row["dtype"])):
                 expect(op in OPS, where, f"op is {op!r}, expected one of {', '.join(OPS)}")
-                kernel = Kernel(op, row, target, where)
-                if kernel.dtype not in dtypes:
+                expect(dtype in DTYPES, where, f"dtype is {dtype!r}, expected one of {', '.join(DTYPES)}")
+                if dtype not in dtypes:
                     continue
+                kernel = Kernel(op, {**row, "dtype": dtype}, target, where)
                 # A quick build leaves kernels out, but never the generic one: every valid problem needs a kernel.
                 if kernel.family.fixed and not re.search(kernel_filter, kernel.name):
                     continue
@@ -211,11 +219,10 @@ class Tables:
                 self.rows.append((op, same, hardware, when))
 
     def check_complete(self, targets):
-        """Of each op and type that a target has rows of, the last has to accept everything."""
+        """Of each op and element type that a target has rows of, the last has to accept everything."""
         for target in targets:
             for op in OPS:
                 of_op = [row for row in self.rows if row[0] == op and row[1].target is target]
-                expect(of_op, target.folder, f"there are no rows of {op}")
                 for dtype in {row[1].dtype for row in of_op}:
                     _, kernel, _, when = [row for row in of_op if row[1].dtype == dtype][-1]
                     expect(not kernel.family.fixed and not when, target.folder,

@@ -18,8 +18,9 @@ function(convgrad_add_tables name)
   set(dir ${PROJECT_BINARY_DIR}/tables/${name})
   list(TRANSFORM ARG_TARGETS PREPEND "--target=")
   list(TRANSFORM ARG_HARDWARE PREPEND "--hardware=")
+  list(TRANSFORM CONVGRAD_DTYPES PREPEND "--dtype=" OUTPUT_VARIABLE dtypes)
   execute_process(
-    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/build_tools/kernel_rows.py ${ARG_TARGETS} ${ARG_HARDWARE}
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/build_tools/kernel_rows.py ${ARG_TARGETS} ${ARG_HARDWARE} ${dtypes}
             --target-folder ${PROJECT_SOURCE_DIR}/tests/targets --filter=${CONVGRAD_KERNEL_FILTER}
             --processor ${CONVGRAD_PROCESSOR} --os ${CONVGRAD_HALIDE_OS} --output ${dir}
     RESULT_VARIABLE failed)
