@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <sstream>
+#include <type_traits>
 
 #include "problem.h"
 
@@ -15,8 +16,9 @@ struct Fact {
 };
 
 constexpr Fact kFacts[] = {
-#define CONVGRAD_KERNEL_FACT(fact, meaning)                                                           \
-  {#fact, [](Kernel *kernel, double value) { kernel->fact = static_cast<decltype(kernel->fact)>(value); }, \
+#define CONVGRAD_KERNEL_FACT(fact, meaning)                                                                       \
+  {#fact,                                                                                                         \
+   [](Kernel *kernel, double value) { kernel->fact = static_cast<std::decay_t<decltype(kernel->fact)>>(value); }, \
    [](const Kernel &kernel) { return static_cast<double>(kernel.fact); }},
 #include "kernel_facts.inc"
 #undef CONVGRAD_KERNEL_FACT
@@ -25,10 +27,10 @@ constexpr Fact kFacts[] = {
 };
 
 bool set_dtype(const std::string &name, Kernel *kernel) {
-#define CONVGRAD_DTYPE(constant, short_name, ...)  \
-  if (name == #short_name) {                       \
-    kernel->dtype = CONVGRAD_##constant;           \
-    return true;                                   \
+#define CONVGRAD_DTYPE(constant, short_name, ...) \
+  if (name == #short_name) {                      \
+    kernel->dtype = CONVGRAD_##constant;          \
+    return true;                                  \
   }
 #include "dtypes.inc"
 #undef CONVGRAD_DTYPE
@@ -58,7 +60,8 @@ bool read_facts(std::istream &stream, KernelFacts *facts, std::string *text) {
   for (std::string word; stream >> word;) {
     const size_t equals = word.find('=');
     if (equals == std::string::npos || !set(word.substr(0, equals), word.substr(equals + 1), facts)) {
-      *text = "expected algorithm, dtype, scratch_bytes or a fact of runtime/kernel_facts.inc, and its value, not " + word;
+      *text =
+          "expected algorithm, dtype, scratch_bytes or a fact of runtime/kernel_facts.inc, and its value, not " + word;
       return false;
     }
   }
