@@ -10,10 +10,18 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FAMILIES = ROOT / "schedules/families"
 
-Dtype = collections.namedtuple("Dtype", "constant name halide storage accumulator bytes eps")
 Param = collections.namedtuple("Param", "name preset least most unit canonical meaning")
 Rule = collections.namedtuple("Rule", "expression meaning")
 Tile = collections.namedtuple("Tile", "letter expression unsaid")
+
+
+class Dtype(collections.namedtuple("Dtype", "constant name halide storage accumulator bytes eps")):
+    """An element type."""
+
+    @property
+    def long_name(self):
+        """NumPy's and everybody's: float32."""
+        return self.constant.lower()
 
 
 class DeclarationError(Exception):
