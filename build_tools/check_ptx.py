@@ -28,8 +28,7 @@ MAX_BLOCKS = 32
 SHARED_UNIT = 128
 SHARED_OF_SYSTEM = 1024  # a block, besides its own
 # What the schedules plan for: no kernel asks for more shared memory than a block may have without opting in, and enough
-# warps are resident that some compute while others wait for their panels. (6, not 8: one block of 6 warps is the fastest
-# 3x3 filter gradient at 7 x 7 on an H200, 1.33 times as fast as two blocks whose panels are twice as wide as the image.)
+# warps are resident that some compute while others wait for their panels. (6, not 8: docs/measurements/gpu.md)
 SHARED_LIMIT = 48 * 1024
 LEAST_WARPS = 6
 

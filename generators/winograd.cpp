@@ -6,9 +6,8 @@ namespace {
 
 using Halide::Expr;
 
-// The points. Largest errors of 0, +-3/4, +-3/2 are about half of those of the usual 0, +-1, +-2 (F(4x4, 3x3), 64
-// channels, normal data: 0.49 against 0.93 eps * sum|a*b| root mean square, 2.5 against 8.7 at most; F(3x3, 4x4): 0.32
-// against 0.74), since no power of a point is far from 1; and A^T and B^T have no rounded constant.
+// The points. Largest errors of 0, +-3/4, +-3/2 are about half of those of the usual 0, +-1, +-2, since no power of a
+// point is far from 1; and A^T and B^T have no rounded constant. (docs/measurements/winograd.md)
 constexpr double kA = 0.75, kB = 1.5;
 constexpr double kA2 = kA * kA, kB2 = kB * kB;
 

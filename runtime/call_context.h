@@ -3,18 +3,11 @@
 #define CONVGRAD_RUNTIME_CALL_CONTEXT_H
 
 #include <cstddef>
-#include <cstdint>
 
+#include "parallel.h"
 #include "scratch.h"
 
 namespace convgrad {
-
-struct Parallel {
-  int32_t num_threads;
-  // As in convgrad_context_options; not used where num_threads is 1.
-  void (*parallel_for)(void *pool, void (*task)(void *arg, int64_t index), void *arg, int64_t count);
-  void *pool;
-};
 
 struct GpuCall;
 

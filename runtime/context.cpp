@@ -1,11 +1,7 @@
 #include "context.h"
 
-#include <sched.h>
-#include <unistd.h>
-
-#include <atomic>
+#include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -14,6 +10,9 @@
 #include "gpu/gpu.h"
 #include "kernel_list.h"
 #include "last_error.h"
+#include "os/cpus.h"
+#include "os/environment.h"
+#include "os/no_cancellation.h"
 #include "targets.h"
 #include "validate.h"
 
@@ -21,21 +20,6 @@ namespace convgrad {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-
-// The CPUs that this process may run on.
-int count_cpus() {
-  cpu_set_t sets[8];  // 8192 CPUs: the kernel refuses a set that is smaller than its own
-  memset(sets, 0, sizeof sets);
-  if (sched_getaffinity(0, sizeof sets, sets) != 0) return 1;
-  const int cpus = CPU_COUNT_S(sizeof sets, sets);
-  return cpus < 1 ? 1 : cpus > kMaxThreads ? kMaxThreads : cpus;
-}
-
-// NULL where the variable is not set, or empty.
-const char *environment(const char *variable) {
-  const char *value = getenv(variable);
-  return value == nullptr || value[0] == '\0' ? nullptr : value;
-}
 
 convgrad_status read_flag(const char *variable, bool *flag) {
   const char *value = environment(variable);
@@ -57,7 +41,7 @@ convgrad_status choose_threads(const convgrad_context_options &options, int32_t 
   if (*num_threads != 0) return CONVGRAD_OK;
   const char *value = environment("CONVGRAD_NUM_THREADS");
   if (value == nullptr) {
-    *num_threads = count_cpus();
+    *num_threads = std::clamp(cpus_of_process().count(), 1, kMaxThreads);
     return CONVGRAD_OK;
   }
   char *end;
@@ -211,33 +195,6 @@ convgrad_status create_context(const convgrad_context_options *given, convgrad_c
   return CONVGRAD_OK;
 }
 
-// Made at the first use, never destroyed: a call may be in flight until the process ends. A child made by fork makes
-// its own, because the threads of its parent's are not there.
-struct DefaultContext {
-  std::atomic<pid_t> process;  // whose the rest is; 0: nothing yet
-  std::atomic<pid_t> maker;    // the process that is making it. No mutex: fork would copy one that a thread holds.
-  convgrad_context *context;
-  convgrad_status status;
-  char error[1024];
-};
-
-DefaultContext default_context;
-
-// True: it is made, or will never be. False: out of memory, which the next call may not be.
-bool make_default_context(pid_t self) {
-  convgrad_context *context = nullptr;
-  const convgrad_status status = create_context(nullptr, &context);
-  if (status == CONVGRAD_OUT_OF_MEMORY) return false;
-  convgrad_context_destroy(default_context.context);  // the parent's
-  default_context.context = context;
-  default_context.status = status;
-  if (status != CONVGRAD_OK) {
-    snprintf(default_context.error, sizeof default_context.error, "%s", convgrad_last_error());
-  }
-  default_context.process.store(self, std::memory_order_release);
-  return true;
-}
-
 }  // namespace
 
 void retain(const Settings &settings) {
@@ -250,31 +207,11 @@ void release(const Settings &settings) {
   if constexpr (kHasGpu) release_gpu(settings.gpu);
 }
 
-const Settings *settings_of(const convgrad_context *context, convgrad_status *status) {
-  if (context != nullptr) return &context->settings;
-  const pid_t self = getpid();
-  while (default_context.process.load(std::memory_order_acquire) != self) {
-    pid_t maker = default_context.maker.load();
-    if (maker == self || !default_context.maker.compare_exchange_strong(maker, self)) {
-      usleep(100);  // another thread is at it
-      continue;
-    }
-    const bool made = default_context.process.load(std::memory_order_acquire) == self || make_default_context(self);
-    default_context.maker.store(0);
-    if (!made) {
-      *status = CONVGRAD_OUT_OF_MEMORY;
-      return nullptr;
-    }
-  }
-  if (default_context.status == CONVGRAD_OK) return &default_context.context->settings;
-  *status = fail(default_context.status, "%s", default_context.error);
-  return nullptr;
-}
-
 }  // namespace convgrad
 
 convgrad_status convgrad_context_create(const convgrad_context_options *options, convgrad_context **context) {
   using namespace convgrad;
+  const NoCancellation scope;
   if (context == nullptr) return fail(CONVGRAD_INVALID_ARGUMENT, "context_create: context is NULL");
   *context = nullptr;
   return create_context(options, context);
@@ -282,6 +219,7 @@ convgrad_status convgrad_context_create(const convgrad_context_options *options,
 
 void convgrad_context_destroy(convgrad_context *context) {
   if (context == nullptr) return;
+  const convgrad::NoCancellation scope;
   const convgrad::Settings settings = context->settings;
   context->~convgrad_context();
   convgrad::release(settings.memory, context);

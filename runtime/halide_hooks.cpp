@@ -57,7 +57,7 @@ int halide_do_par_for(void *user_context, halide_task_t body, int min, int size,
   const int tasks = parallel == nullptr ? 1 : std::min<int>(parallel->num_threads, size);
   if (tasks > 1) {
     Loop loop = {context, body, closure, min, size, tasks, {0}, {0}};
-    parallel->parallel_for(parallel->pool, run_task, &loop, tasks);
+    convgrad::run_tasks(*parallel, run_task, &loop, tasks);
     return loop.error.load(std::memory_order_relaxed);
   }
   // A loop of one leaves the threads to the loops inside it.

@@ -3,15 +3,12 @@
 #include <pthread.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 #include <cpuid.h>
-#elif defined(__aarch64__) && defined(__linux__)
-#include <fcntl.h>
-#include <sys/auxv.h>
-#include <unistd.h>
+#elif defined(__aarch64__)
+#include "os/arm_cpu.h"
 #endif
 
 namespace convgrad {
@@ -38,7 +35,7 @@ constexpr const char *kFeatureNames[] = {
 Machine machine;
 pthread_once_t machine_once = PTHREAD_ONCE_INIT;
 
-#if defined(__x86_64__) || defined(__i386__)
+#if defined(__x86_64__)
 
 struct Feature {
   int index;
@@ -87,30 +84,12 @@ void read_features_and_cpu() {
   }
 }
 
-#elif defined(__aarch64__) && defined(__linux__)
-
-// Of the first CPU, whichever this thread runs on: where a machine has two kinds, every process and every thread has to
-// choose the same kernels. (The instruction that reads the register asks the CPU that it happens to run on.)
-CpuId first_cpu() {
-  char text[32] = "";
-  const int file = open("/sys/devices/system/cpu/cpu0/regs/identification/midr_el1", O_RDONLY | O_CLOEXEC);
-  if (file < 0) return {};  // an old kernel, an emulator, or no /sys
-  const ssize_t length = read(file, text, sizeof text - 1);
-  close(file);
-  return length > 0 ? cpu_of_midr(strtoull(text, nullptr, 0)) : CpuId{};
-}
-
-void read_features_and_cpu() {
-#define CONVGRAD_FEATURE(constant, name, entry, bit) \
-  if ((getauxval(entry) >> bit) & 1) machine.features |= FEATURE_##constant;
-#include "features_arm.inc"
-#undef CONVGRAD_FEATURE
-  machine.cpu = first_cpu();
-}
-
 #elif defined(__aarch64__)
 
-void read_features_and_cpu() { machine.features = FEATURE_NEON; }  // part of the architecture
+void read_features_and_cpu() {
+  machine.features = arm_features();
+  if (const uint64_t midr = midr_of_first_cpu()) machine.cpu = cpu_of_midr(midr);
+}
 
 #endif
 

@@ -10,6 +10,7 @@
 #include "hardware.h"
 #include "kernel_table.h"
 #include "problem.h"
+#include "os/no_cancellation.h"
 
 namespace convgrad {
 namespace {
@@ -81,6 +82,7 @@ size_t convgrad_kernel_count(void) { return convgrad::kCount; }
 
 const convgrad_kernel_info *convgrad_kernel_at(size_t index) {
   if (index >= convgrad::kCount) return nullptr;
+  const convgrad::NoCancellation scope;
   pthread_once(&convgrad::infos_once, convgrad::make_infos);
   if (convgrad::is_gpu(convgrad::kListed[index])) pthread_once(&convgrad::gpu_infos_once, convgrad::find_gpus);
   return &convgrad::infos[index];

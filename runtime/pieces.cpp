@@ -86,7 +86,7 @@ void run(const Parallel &parallel, void (*task)(void *, int64_t), Work *work) {
   work->tasks = std::min<int64_t>(parallel.num_threads, work->pieces.count());
   work->next.store(0);
   if (work->tasks > 1) {
-    parallel.parallel_for(parallel.pool, task, work, work->tasks);
+    run_tasks(parallel, task, work, work->tasks);
   } else {
     task(work, 0);
   }

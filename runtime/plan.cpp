@@ -1,6 +1,7 @@
 #include <new>
 
 #include "last_error.h"
+#include "os/no_cancellation.h"
 #include "prepared_call.h"
 
 struct convgrad_plan {
@@ -29,6 +30,7 @@ convgrad_status convgrad_plan_create(const convgrad_context *ctx, convgrad_op op
                                      const convgrad_tensor *first, const convgrad_tensor *second,
                                      const convgrad_tensor *result, convgrad_plan **plan) {
   using namespace convgrad;
+  const NoCancellation scope;
   if (plan == nullptr) return fail(CONVGRAD_INVALID_ARGUMENT, "plan_create: plan is NULL");
   *plan = nullptr;
   const Op *found = find_op(op);
@@ -61,6 +63,7 @@ size_t convgrad_plan_workspace_size(const convgrad_plan *plan) {
 
 convgrad_status convgrad_plan_run(const convgrad_plan *plan, const void *first, const void *second, void *result,
                                   void *workspace) {
+  const convgrad::NoCancellation scope;
   if (plan == nullptr) return convgrad::fail(CONVGRAD_INVALID_ARGUMENT, "plan_run: plan is NULL");
   const void *const data[3] = {first, second, result};
   return convgrad::run_call(plan->call, data, workspace);
@@ -68,6 +71,7 @@ convgrad_status convgrad_plan_run(const convgrad_plan *plan, const void *first, 
 
 void convgrad_plan_destroy(convgrad_plan *plan) {
   if (plan == nullptr) return;
+  const convgrad::NoCancellation scope;
   const convgrad::Settings settings = plan->call.settings;
   plan->~convgrad_plan();
   convgrad::release(settings.memory, plan);

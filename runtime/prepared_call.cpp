@@ -6,17 +6,21 @@
 #include <limits>
 
 #include "build_targets.h"
+#include "float_mode.h"
 #include "gpu/gpu.h"
 #include "last_error.h"
 #include "launch.h"
+#include "os/no_cancellation.h"
 #include "packed_filter.h"
+#include "problem_text.h"
 #include "validate.h"
 
 namespace convgrad {
 namespace {
 
-// Has room for a row's refusal. (fprintf takes 8 KB of the caller's stack for a stream without a buffer, as stderr is.)
-using Line = TextOf<768>;
+// Has room for a row's refusal, and for a problem with a kernel's name and strides. (fprintf takes 8 KB of the caller's
+// stack for a stream without a buffer, as stderr is.)
+using Line = TextOf<1024>;
 
 void print_row(void *arg, size_t row, const Kernel &kernel, const char *reason) {
   const OpInfo *op = static_cast<const OpInfo *>(arg);
@@ -26,26 +30,24 @@ void print_row(void *arg, size_t row, const Kernel &kernel, const char *reason) 
   fputs(line.c_str(), stderr);
 }
 
-__attribute__((noinline)) void print_choice(const PreparedCall &call) {
+// The problem as the caller gave it, and what runs.
+__attribute__((noinline)) void print_choice(const PreparedCall &call, const convgrad_conv2d_attrs *attrs,
+                                            const convgrad_tensor *const tensors[3]) {
+  convgrad_conv2d_attrs full;
+  if (validate_attrs(*call.op, attrs, &full) != CONVGRAD_OK) return;  // they were valid before
   Line line;
-  const Normalized &problem = call.normalized;
-  const Axis *axis = problem.axis;
-  if (call.kernel == nullptr) {
-    line.append("convgrad: %s runs no kernel: nothing to add up%s\n", call.op->name,
-                call.fill ? ", the result is zeros" : ", the result is empty");
-    fputs(line.c_str(), stderr);
-    return;
+  line.append("convgrad: %s", problem_text(call.problem, full).c_str());
+  if (call.kernel != nullptr) {
+    line.append(" runs %s", call.kernel->name);
+  } else {
+    line.append(" runs no kernel: nothing to add up, the result is %s", call.fill ? "zeros" : "empty");
   }
-  line.append(
-      "convgrad: %s runs %s (n=%lld h=%lld w=%lld c=%lld, filter %lldx%lld, p=%lld q=%lld k=%lld, stride "
-      "%lldx%lld, dilation %lldx%lld, groups %lld)\n",
-      call.op->name, call.kernel->name, static_cast<long long>(problem.batch), static_cast<long long>(axis[HEIGHT].in),
-      static_cast<long long>(axis[WIDTH].in), static_cast<long long>(problem.in_channels),
-      static_cast<long long>(axis[HEIGHT].taps), static_cast<long long>(axis[WIDTH].taps),
-      static_cast<long long>(axis[HEIGHT].out), static_cast<long long>(axis[WIDTH].out),
-      static_cast<long long>(problem.out_channels), static_cast<long long>(axis[HEIGHT].stride),
-      static_cast<long long>(axis[WIDTH].stride), static_cast<long long>(axis[HEIGHT].dilation),
-      static_cast<long long>(axis[WIDTH].dilation), static_cast<long long>(problem.groups));
+  for (int i = 0; i < 3; ++i) {
+    const int64_t *strides = tensors[i]->strides;
+    if (strides[0] == 0 && strides[1] == 0 && strides[2] == 0 && strides[3] == 0) continue;
+    line.append("; %s has strides %s", call.op->argument[i], list_text(strides, 4).c_str());
+  }
+  line.append("\n");
   fputs(line.c_str(), stderr);
 }
 
@@ -144,6 +146,31 @@ __attribute__((noinline)) convgrad_status allocate_workspace(const PreparedCall 
   return fail(CONVGRAD_OUT_OF_MEMORY, "%s: %s of scratch", call.op->name, reason.c_str());
 }
 
+__attribute__((noinline)) convgrad_status check_device(const Op &op, const Gpu *gpu, convgrad_dtype dtype) {
+  Text reason;
+  if constexpr (kHasGpu) {
+    if (gpu != nullptr && !gpu_computes(gpu, dtype, &reason)) {
+      return fail(CONVGRAD_UNSUPPORTED, "%s: %s has dtype %s, but %s", op.info.name, op.info.argument[0],
+                  kDtypes[dtype].name, reason.c_str());
+    }
+  }
+  return CONVGRAD_OK;
+}
+
+// This build may have no kernels of the problem's element type, or the device cannot compute with it.
+__attribute__((noinline)) convgrad_status check_dtype(const Op &op, const Gpu *gpu, convgrad_dtype dtype) {
+  Text known;
+  for (const Dtype &of_build : kDtypes) {
+    bool found = false;
+    for (size_t i = 0; i < op.table->kernel_count && !found; ++i) found = op.table->kernels[i].dtype == of_build.dtype;
+    if (!found) continue;
+    if (of_build.dtype == dtype) return check_device(op, gpu, dtype);
+    known.append("%s%s", known.empty() ? "" : " and ", of_build.name);
+  }
+  return fail(CONVGRAD_UNSUPPORTED, "%s: %s has dtype %s; this build has kernels for %s only", op.info.name,
+              op.info.argument[0], kDtypes[dtype].name, known.c_str());
+}
+
 }  // namespace
 
 Tensor PreparedCall::seen(Role role) const {
@@ -156,6 +183,7 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
                              const convgrad_tensor *const tensors[3], PreparedCall *call) {
   const convgrad_memory memory = memory_of(settings);
   if (convgrad_status status = validate_problem(op.info, memory, attrs, tensors, &call->problem)) return status;
+  if (convgrad_status status = check_dtype(op, settings.gpu, call->problem.dtype)) return status;
   call->op = &op.info;
   call->settings = settings;
   Problem seen = call->problem;
@@ -171,7 +199,7 @@ convgrad_status prepare_call(const Op &op, const Settings &settings, const convg
     if (call->kernel == nullptr) return fail(CONVGRAD_UNSUPPORTED, "%s: %s", op.info.name, reason.c_str());
     bind_kernel(*call->kernel, call);
   }
-  if (settings.verbose) print_choice(*call);
+  if (settings.verbose) print_choice(*call, attrs, tensors);
   return CONVGRAD_OK;
 }
 
@@ -227,6 +255,7 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
   }
   int error = 0;
   if (call.kernel != nullptr) {
+    const ExceptionsHeld scope;
     if (bytes > 0) look_up_memset(workspace, std::min<size_t>(bytes, CONVGRAD_WORKSPACE_ALIGNMENT));
     const Scratch sizes = scratch_of(call);
     ScratchStack scratch(workspace, sizes.shared + sizes.slot);
@@ -249,6 +278,7 @@ convgrad_status run_call(const PreparedCall &call, const void *const data[3], vo
 
 convgrad_status call_op(const Op &op, const convgrad_context *context, const convgrad_conv2d_attrs *attrs,
                         const convgrad_tensor *first, const convgrad_tensor *second, const convgrad_tensor *result) {
+  const NoCancellation scope;
   convgrad_status status = CONVGRAD_OK;
   const Settings *settings = settings_of(context, &status);
   if (settings == nullptr) return status;

@@ -11,13 +11,15 @@ namespace convgrad {
 
 // In the order of convgrad_dtype.
 struct Dtype {
-  convgrad_dtype dtype;
   const char *name;
-  int64_t bytes;  // of an element
+  const char *short_name;  // in kernels' names and in texts of problems
+  int64_t bytes;           // of an element
+  convgrad_dtype dtype;
   bool sums_as_stored;  // sums have the type that lies in memory
 };
 constexpr Dtype kDtypes[] = {
-#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps) {CONVGRAD_##constant, #constant, bytes, std::is_same_v<storage, accumulator>},
+#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps) \
+  {#constant, #name, bytes, CONVGRAD_##constant, std::is_same_v<storage, accumulator>},
 #include "dtypes.inc"
 #undef CONVGRAD_DTYPE
 };

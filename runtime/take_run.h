@@ -10,8 +10,7 @@ namespace convgrad {
 // Takes the next of a loop's indices, [*first, *last) of [0, size); `next` counts from 0. False: none are left. Runs of
 // them, and not one by one: a task fetches what the next index reads to its own L2, its memory's pages are its
 // neighbours', and where an index is little work tasks would wait for each other's counter. Two runs a task of what is
-// left, so that they get shorter and all tasks end together, whenever they began. (Two threads one by one:
-// MobileNetV2's 16 <- 96 at 112 x 112 was as slow as one thread; adding up parts of 192 vectors took 0.04 ms more.)
+// left, so that they get shorter and all tasks end together, whenever they began. (docs/measurements/threads.md)
 template <typename Index>
 bool take_run(std::atomic<Index> *next, Index size, Index tasks, Index *first, Index *last) {
   *first = next->load(std::memory_order_relaxed);

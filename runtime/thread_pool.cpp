@@ -9,7 +9,10 @@
 #include <atomic>
 #include <new>
 
-#include "thread_placement.h"
+#include "os/cpus.h"
+#include "os/fork_safe_lock.h"
+#include "os/no_cancellation.h"
+#include "os/thread_placement.h"
 
 namespace convgrad {
 
@@ -27,13 +30,12 @@ struct Job {
 };
 
 // After a worker was seen to wake on its caller's CPU so many calls that find workers asleep look to it that none wakes
-// there, which costs 2 to 4 us a worker and call; then one may find out whether that is still so. (Calls that follow
-// each other find none asleep, and the first after a pause took twice its time where they counted too.)
+// there, which costs some microseconds a worker and call; then one may find out whether that is still so. (Calls that
+// follow each other find none asleep: they do not count.)
 constexpr int kCrowdedCalls = 64;
 
 // How long a thread looks for the next loop, or for the end of its own, before it sleeps. Between the loops of a call
-// and the calls of a network there are microseconds; waking a thread takes tens of them. (MobileNetV2's gradients of 0.1
-// to 0.5 ms on two CPUs of a virtual machine, Zen 5, November 2026: 6% faster.)
+// and the calls of a network there are microseconds; waking a thread takes tens of them. (docs/measurements/threads.md)
 constexpr int64_t kSpinNanoseconds = 50000;
 
 struct Worker {
@@ -46,6 +48,7 @@ struct Worker {
 }  // namespace
 
 struct ThreadPool {
+  ThreadPool *next;  // in the list of all
   Memory memory;
   std::atomic<int> references;
   pid_t process;  // whose threads they are
@@ -55,6 +58,7 @@ struct ThreadPool {
   Job *last;
   std::atomic<int64_t> posted;  // how many jobs there were, for those who look without the mutex
   bool stop;
+  CpuSet cpus;        // that workers may run on
   int caller_cpu;     // of the latest call; -1: not known
   int crowded_calls;  // how many calls that find workers asleep are to keep them off their CPU
   int workers;
@@ -62,6 +66,10 @@ struct ThreadPool {
 };
 
 namespace {
+
+// All that this process has made or inherited. Whenever it forks, the child's list is whole.
+ThreadPool *pools;
+ForkSafeLock pools_lock;
 
 // Fork copies the pool but not its threads; the mutex stays as it was, held by a thread that is not there perhaps.
 bool inherited(const ThreadPool *pool) { return pool->process != getpid(); }
@@ -113,10 +121,11 @@ void run_one(ThreadPool *pool, Job *job) {
 }
 
 void *worker_main(void *arg) {
+  const NoCancellation scope;
   Worker *self = static_cast<Worker *>(arg);
   ThreadPool *pool = self->pool;
   pthread_mutex_lock(&pool->mutex);
-  self->placement.start();
+  self->placement.start(pool->cpus);
   while (true) {
     // Not on the CPU of a caller, who would have to wait for that.
     if (pool->first == nullptr && !pool->stop && this_cpu() != pool->caller_cpu) {
@@ -138,6 +147,43 @@ void *worker_main(void *arg) {
   return nullptr;
 }
 
+// Called with the mutex held, returns without it. Calls in flight do the rest of their work themselves.
+void end_workers(ThreadPool *pool) {
+  const int workers = pool->workers;
+  pool->workers = 0;
+  pool->stop = true;
+  pool->posted.fetch_add(1, std::memory_order_relaxed);
+  pthread_cond_broadcast(&pool->work);
+  pthread_mutex_unlock(&pool->mutex);
+  for (int i = 0; i < workers; ++i) pthread_join(pool->worker[i].thread, nullptr);
+}
+
+#ifdef CONVGRAD_SHARED_LIBRARY
+
+// False: whoever holds the lock is not going to give it back.
+template <typename TryLock>
+bool lock_in_time(const TryLock &try_lock) {
+  for (int tries = 0; tries < 1000; ++tries) {
+    if (try_lock()) return true;
+    usleep(1000);
+  }
+  return false;
+}
+
+// Threads must not outlive their code, whatever contexts have been forgotten. This runs when the library is unloaded,
+// but also when the process ends, where calls may be in flight: their pools stay, and go on without workers. The very
+// thread that ends the process may be in one, interrupted by the signal whose handler ends it.
+__attribute__((destructor)) void end_all_workers() {
+  if (!lock_in_time([] { return pools_lock.try_lock(); })) return;
+  for (ThreadPool *pool = pools; pool != nullptr; pool = pool->next) {
+    if (inherited(pool)) continue;
+    if (lock_in_time([pool] { return pthread_mutex_trylock(&pool->mutex) == 0; })) end_workers(pool);
+  }
+  pools_lock.unlock();
+}
+
+#endif
+
 }  // namespace
 
 ThreadPool *create_thread_pool(const Memory &memory, int workers, Text *reason) {
@@ -154,6 +200,7 @@ ThreadPool *create_thread_pool(const Memory &memory, int workers, Text *reason) 
   pool->first = pool->last = nullptr;
   pool->posted.store(0);
   pool->stop = false;
+  pool->cpus = cpus_of_process();
   pool->caller_cpu = -1;
   pool->crowded_calls = 0;
   pool->workers = 0;
@@ -168,6 +215,11 @@ ThreadPool *create_thread_pool(const Memory &memory, int workers, Text *reason) 
     if (pthread_create(&worker->thread, nullptr, worker_main, worker) != 0) break;
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+
+  pools_lock.lock();
+  pool->next = pools;
+  pools = pool;
+  pools_lock.unlock();
   return pool;
 }
 
@@ -177,13 +229,14 @@ void retain_thread_pool(ThreadPool *pool) {
 
 void release_thread_pool(ThreadPool *pool) {
   if (pool == nullptr || pool->references.fetch_sub(1) != 1) return;
+  pools_lock.lock();
+  ThreadPool **link = &pools;
+  while (*link != pool) link = &(*link)->next;
+  *link = pool->next;
+  pools_lock.unlock();
   if (!inherited(pool)) {
     pthread_mutex_lock(&pool->mutex);
-    pool->stop = true;
-    pool->posted.fetch_add(1, std::memory_order_relaxed);
-    pthread_cond_broadcast(&pool->work);
-    pthread_mutex_unlock(&pool->mutex);
-    for (int i = 0; i < pool->workers; ++i) pthread_join(pool->worker[i].thread, nullptr);
+    end_workers(pool);
     pthread_cond_destroy(&pool->work);
     pthread_mutex_destroy(&pool->mutex);
   }

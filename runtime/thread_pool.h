@@ -11,8 +11,9 @@ namespace convgrad {
 
 struct ThreadPool;
 
-// With up to `workers` threads: fewer where the system gives no more. NULL: out of memory, as `reason` says. Has one
-// reference. A child made by fork inherits pools without threads: their callers there do all the work.
+// With up to `workers` threads: fewer where the system gives no more. They may run on all CPUs of the process, whatever
+// the calling thread is pinned to. NULL: out of memory, as `reason` says. Has one reference. A child made by fork
+// inherits pools without threads: their callers there do all the work.
 ThreadPool *create_thread_pool(const Memory &memory, int workers, Text *reason);
 void retain_thread_pool(ThreadPool *pool);   // NULL does nothing
 void release_thread_pool(ThreadPool *pool);  // the last one ends the threads; NULL does nothing

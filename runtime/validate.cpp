@@ -160,10 +160,6 @@ convgrad_status validate_support(const OpInfo &op, convgrad_memory memory, const
                   memory == CONVGRAD_HOST ? "" : kMemories[memory]);
     }
   }
-  if (tensors[0]->dtype != CONVGRAD_FLOAT32) {
-    return fail(CONVGRAD_UNSUPPORTED, "%s: %s has dtype %s; this build has kernels for FLOAT32 only", op.name,
-                op.argument[0], kDtypes[tensors[0]->dtype].name);
-  }
   if (attrs.accumulate != 0) {
     return fail(CONVGRAD_UNSUPPORTED, "%s: attrs.accumulate is 1; no kernel of this build adds to its result", op.name);
   }

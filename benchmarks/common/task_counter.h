@@ -21,9 +21,9 @@ inline bool as_even(int64_t tasks, int64_t others) {
 // Runs the tasks of a context's calls one after the other and tells how many a call hands out at once, up to 64: of
 // loops of different numbers (another packs the filter, for example) those that take most of its time. To be kept as
 // long as the context.
-class TaskCounter {
+template <typename Clock>
+class TaskCounterBy {
  public:
-  using Clock = std::chrono::steady_clock;
   static constexpr int32_t kMost = 64;
 
   void use_in(convgrad_context_options *options) {
@@ -36,19 +36,23 @@ class TaskCounter {
   void reset() { *this = {}; }
   // Just after it. 1 where what is not parallel takes most of its time.
   int64_t tasks() const {
-    std::array<Clock::duration, kMost + 1> spent = spent_;
+    std::array<Duration, kMost + 1> spent = spent_;
     spent[1] += Clock::now() - start_;
-    for (const Clock::duration &loops : spent_) spent[1] -= loops;
+    for (const Duration &loops : spent_) spent[1] -= loops;
     return std::max_element(spent.begin(), spent.end()) - spent.begin();
   }
 
  private:
+  using Duration = typename Clock::duration;
+
   static void run_tasks(void *pool, void (*task)(void *, int64_t), void *arg, int64_t count) {
     const auto start = Clock::now();
     for (int64_t i = 0; i < count; ++i) task(arg, i);
-    static_cast<TaskCounter *>(pool)->spent_[static_cast<size_t>(count)] += Clock::now() - start;
+    static_cast<TaskCounterBy *>(pool)->spent_[static_cast<size_t>(count)] += Clock::now() - start;
   }
 
-  Clock::time_point start_ = Clock::now();
-  std::array<Clock::duration, kMost + 1> spent_{};  // in loops of so many tasks
+  typename Clock::time_point start_ = Clock::now();
+  std::array<Duration, kMost + 1> spent_{};  // in loops of so many tasks
 };
+
+using TaskCounter = TaskCounterBy<std::chrono::steady_clock>;

@@ -22,7 +22,7 @@ LIMITS = {
 
 # Any problem will do that is work for two threads, so long as no network has it: oneDNN would find its kernel made. This
 # one's filter is larger than any layer's, so that whoever packs it has had as much memory as the layer will want, as after
-# a pass of a network. (1400 new pages of scratch took 2 ms of a first call of 4.)
+# a pass of a network. (docs/measurements/tools.md)
 WARM_UP = Problem(
     input=(1, 13, 13, 2112),
     filter=(1, 1, 2112, 1600),

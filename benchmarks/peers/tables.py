@@ -179,7 +179,7 @@ def show(document, statistic):
 
 
 def markdown(document, statistic):
-    """Whole networks only: what a README has room for."""
+    """Whole networks only: the tables of docs/speed.md."""
     lines = ["> " + line + "  " for line in _header(document)]
     for layout in _layouts(document):
         ours, peers = OURS[layout][0], _peers(document, layout)

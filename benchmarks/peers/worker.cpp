@@ -51,10 +51,13 @@ json answer(Side &side, Gradients &gradients, const json &request) {
   const std::string choice = request.at("choice"), format = request.at("format");
   std::unique_ptr<Gradient> &gradient = gradients[choice + " " + format];
   if (what == "prepare") {
+    json warm_ups = json::array();
     gradient = side.prepare(choice, read_asked(request), [&] {
-      if (gradient) time_runs(*gradient, request.at("warm_up_seconds"));
+      if (gradient) warm_ups.push_back(time_runs(*gradient, request.at("warm_up_seconds")).at("runs").size());
     });
-    return gradient->facts;
+    json facts = gradient->facts;
+    facts["warm_ups"] = warm_ups;  // how many runs each was
+    return facts;
   }
   if (!gradient) throw std::runtime_error("nothing is prepared as " + choice + " " + format);
   if (what == "time") return time_runs(*gradient, request.at("seconds"));

@@ -1,7 +1,7 @@
 // A side of the comparison is a process: it reads a request a line from stdin and answers with a line on stdout, both
 // JSON. Requests:
 //   prepare  make ready one gradient of a layer, run what was prepared before for so many seconds and then the new one,
-//            tell how long that first run took and what it needs
+//            tell how long that first run took, what it needs, and how often the one before was run
 //   time     run it for so many seconds after one run that is not counted, tell each run's milliseconds
 //   result   write its result to a file
 //   forget   free all of it
@@ -54,7 +54,7 @@ class Side {
   virtual ~Side() = default;
   virtual nlohmann::json hello() = 0;  // name, version, library files
   // `warm_up` computes something else for a while, as the process would in the midst of a network: right before the
-  // first run. (Its threads sleep and its CPUs halt while operands are read and filled: waking took 50 to 100 us.)
+  // first run. (Its threads sleep and its CPUs halt while operands are read and filled: docs/measurements/tools.md)
   virtual std::unique_ptr<Gradient> prepare(const std::string &choice, Asked asked,
                                             const std::function<void()> &warm_up) = 0;
   virtual nlohmann::json answer(const nlohmann::json &request);  // to a request of this side alone

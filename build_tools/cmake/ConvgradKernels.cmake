@@ -6,9 +6,6 @@ set(CONVGRAD_DECLARATION_FILES runtime/ops.inc runtime/dtypes.inc runtime/sizes.
 set(CONVGRAD_KERNEL_DIR ${PROJECT_BINARY_DIR}/kernels)
 file(MAKE_DIRECTORY ${CONVGRAD_KERNEL_DIR})
 string(TOLOWER ${CMAKE_SYSTEM_NAME} CONVGRAD_HALIDE_OS)
-if(CONVGRAD_HALIDE_OS STREQUAL darwin)
-  set(CONVGRAD_HALIDE_OS osx)
-endif()
 
 # convgrad_add_tables(<name> TARGETS <target>... [HARDWARE <hardware>...])
 # Defines in the caller CONVGRAD_<name>_TABLE_DIR (tables to include), _OBJECTS (kernel objects), _KERNELS (names)

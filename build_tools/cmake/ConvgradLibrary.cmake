@@ -23,6 +23,7 @@ function(convgrad_add_library target)
   set_target_properties(${target} PROPERTIES
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
     POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
+    DEFINE_SYMBOL CONVGRAD_SHARED_LIBRARY  # ends its threads when it is unloaded
     # Whatever a project around this one sets: objcopy renames in machine code only, and the tables share names.
     INTERPROCEDURAL_OPTIMIZATION OFF UNITY_BUILD OFF)
   target_compile_features(${target} PRIVATE cxx_std_17)
@@ -61,8 +62,7 @@ function(convgrad_export_only target list)
   list(JOIN functions ";\n    " functions)
   set(script ${PROJECT_BINARY_DIR}/${target}.version)
   file(CONFIGURE OUTPUT ${script} CONTENT "{\n  global:\n    @functions@;\n  local: *;\n};\n" @ONLY)
-  # nodelete: the default context's threads never end.
-  target_link_options(${target} PRIVATE -Wl,--version-script=${script} -Wl,-Bsymbolic -Wl,-z,nodelete)
+  target_link_options(${target} PRIVATE -Wl,--version-script=${script} -Wl,-Bsymbolic)
   if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")  # sanitizers leave their runtime to the executable
     target_link_options(${target} PRIVATE -Wl,--no-undefined)
   endif()

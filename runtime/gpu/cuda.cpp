@@ -4,7 +4,7 @@
 
 #include "gpu/cuda_api.h"
 #include "gpu/device.h"
-#include "gpu/library.h"
+#include "os/library.h"
 
 namespace convgrad {
 namespace {

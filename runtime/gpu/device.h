@@ -39,6 +39,7 @@ struct GpuDevice {
   uintptr_t id;      // CUdevice or cl_device_id
   char name[128];
   int32_t max_shared;  // CUDA: bytes that a block may have
+  bool no_doubles;     // OpenCL: it has no double precision
   bool pools;          // CUDA: memory can be allocated and freed in a stream's order
   int references;
   GpuDevice *next;

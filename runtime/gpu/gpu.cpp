@@ -7,13 +7,16 @@
 
 #include "build_targets.h"
 #include "gpu/device.h"
-#include "gpu/library.h"
 #include "memory.h"
+#include "os/fork_safe_lock.h"
 
 namespace convgrad {
 namespace {
 
 constexpr Memory kMemory = {nullptr, nullptr, nullptr};
+
+// Held while libraries are loaded and devices opened or closed, never during a call.
+ForkSafeLock gpu_lock;
 
 // Those that contexts use, under gpu_lock.
 GpuDevice *devices;
@@ -139,6 +142,12 @@ void release_gpu(Gpu *gpu) {
     pthread_mutex_destroy(&gpu->mutex);
   }
   release(kMemory, gpu);  // in a child made by fork the rest is the parent's
+}
+
+bool gpu_computes(const Gpu *gpu, convgrad_dtype dtype, Text *reason) {
+  if (dtype != CONVGRAD_FLOAT64 || !gpu->device->no_doubles) return true;
+  reason->append("%s has no double precision (cl_khr_fp64)", gpu->device->name);
+  return false;
 }
 
 bool gpu_usable(const Target &target, Text *reason) {

@@ -19,6 +19,9 @@ void release_gpu(Gpu *gpu);  // NULL does nothing
 // Whether open_gpu finds a device of its own for the target.
 bool gpu_usable(const Target &target, Text *reason);
 
+// Whether the device can compute with such elements. False: `reason` says what it lacks.
+bool gpu_computes(const Gpu *gpu, convgrad_dtype dtype, Text *reason);
+
 // The way of a call on a GPU, from valid host pointers on. `data` is in the order of the op's arguments.
 convgrad_status run_on_gpu(const PreparedCall &call, const void *const data[3]);
 

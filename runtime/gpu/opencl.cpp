@@ -3,9 +3,9 @@
 #include <cstring>
 
 #include "gpu/device.h"
-#include "gpu/library.h"
 #include "gpu/opencl_api.h"
 #include "memory.h"
+#include "os/library.h"
 
 namespace convgrad {
 namespace {
@@ -104,6 +104,7 @@ bool suits(Device id, GpuDevice *device, Text *reason) {
   const bool old = sscanf(version, "OpenCL %d.%d", &major, &minor) == 2 && 10 * major + minor < 12;
   const uint64_t local = device_info<uint64_t>(id, kDeviceLocalMemSize);
   const size_t group = device_info<size_t>(id, kDeviceMaxWorkGroupSize);
+  device->no_doubles = device_info<Bitfield>(id, kDeviceDoubleFpConfig) == 0;
   if (!device_info<Uint>(id, kDeviceAvailable) || !device_info<Uint>(id, kDeviceCompilerAvailable)) {
     reason->append("%s is not available, or has no compiler", device->name);
   } else if (old) {

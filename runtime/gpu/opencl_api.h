@@ -21,7 +21,7 @@ constexpr Int kDeviceNotFound = -1, kMemObjectAllocationFailure = -4, kOutOfHost
 constexpr Bitfield kDeviceTypeGpu = 1 << 2, kDeviceTypeAll = 0xffffffff;
 constexpr Uint kDeviceType = 0x1000, kDeviceMaxWorkGroupSize = 0x1004, kDeviceLocalMemSize = 0x1023,
                kDeviceAvailable = 0x1027, kDeviceCompilerAvailable = 0x1028, kDeviceName = 0x102B,
-               kDeviceVersion = 0x102F;
+               kDeviceVersion = 0x102F, kDeviceDoubleFpConfig = 0x1032;
 constexpr Uint kContextDevices = 0x1081;
 constexpr intptr_t kContextPlatform = 0x1084;
 constexpr Uint kQueueContext = 0x1090, kQueueDevice = 0x1091, kQueueProperties = 0x1093;

@@ -4,48 +4,25 @@
 //   task     block_vectors of output channels x block_channels input channels, all taps (or one tap, where the filter's
 //            size is known only at run time); its sums live in scratch. No reduction is ever split among tasks, so the
 //            result has the same bits for any number of threads.
-//    panel     the input under block_width x block_height output pixels, zero-padded; one vector more a pixel, since a
-//              pitch of 256 bytes would leave three quarters of L1's sets unused
-//      strip     one register tile's output channels of these pixels: 64 pixels x 4 vectors are 8 KB, which stay in L1
-//                while the panel goes by. Packed for all of a block instead, its strided reads took a third of the time
-//                (ResNet-50's 1x1 layers, AVX2, Zen 3, November 2026: 62% of the FMA peak, 84 to 88% with strips).
-//                With few input channels there is too little to compute while a strip, of which memory has 128 bytes
-//                a row, is waited for: then whole_rows packs the block's channels, in the order of memory
-//                (MobileNetV2's 1x1 16 -> 96: 53 to 62 GFLOP/s, 24 -> 144: 67 to 73). Often even that does not
-//                pay: in_place reads out_backprop where it is (3x3 stride 2, 3 -> 32: 59 to 66 GFLOP/s; 1x1 16 -> 96:
-//                49 to 53, 32 -> 192: 79 to 83; 24 -> 144: now faster, now slower), which wants its channels in whole
-//                vectors: a copy of the tile's loop takes others lane by lane, and no row chooses the kernel for them.
-//                With prefetch the next panel's come meanwhile: 16 -> 96 at 112 x 112 49 to 60, 32 -> 144 46 to 70,
-//                24 -> 144 at 56 x 56, whose 7 MB L3 holds, 71 to 76, smaller images 2% less to 1% more. What is packed
-//                comes the same way, which is worth its calls on some CPUs (Zen 5, AVX-512, FMA peak 262, 56 x 56:
-//                64 -> 256 157 to 193 GFLOP/s, 256 -> 64 166 to 202; 128 -> 512 at 28 x 28 199 to 212), on others not
-//                (below): a row of a hardware's says so. It goes by panels along the width, so that it fetches what
-//                nobody reads where one panel has the whole width (1x1 stride 2 at 7 x 7: 0.87 of the speed).
-//                A filter of 1x1 meets no padding (positions that would are trimmed), so that the input's pixels are
-//                contiguous channels too: with input_in_place it is not packed either. A pixel's channels of a tile are
-//                one or two cache lines then, as many as of a panel, and what a panel's copy cost is saved (Zen 5,
-//                AVX-512, FMA peak 265 GFLOP/s, tensors in L3: 64 -> 64 at 56 x 56 191 to 237, 16 -> 96 at 112 x 112
-//                154 to 210, 24 -> 144 at 56 x 56 196 to 242, 144 -> 32 at 28 x 28 193 to 237, 128 -> 512 there 229 to
-//                241; with 1024 channels 1 to 2%). Then a strip should be short where out_backprop's pixels, 1 KB
-//                apart, meet in few of L1's sets: 64 -> 256 at 56 x 56 is fastest with 15 to 32 pixels. Rows of one
-//                hardware have it; no other was measured.
+//    panel     the input under block_width x block_height output pixels, zero-padded; one vector more a pixel, so that
+//              its pitch is no power of two
+//      strip     one register tile's output channels of these pixels, which stay in L1 while the panel goes by
 //        tile      tile_vectors x tile_channels x tile_taps accumulators in registers
 //
-// Few input channels leave a tile few accumulators, and each FMA waits for one: then it has the taps of a row too (3x3,
-// in place: stride 2, 3 -> 32 at 112 x 112 134 to 168 GFLOP/s, 1 -> 64 at 570 x 570 56 to 97; AVX-512, Zen 5, FMA peak
-// 258. With the 16 registers of AVX2 only the latter gains, 52 to 63.)
-//
-// Where output channels do not fill vectors and a filter has one tap, vectors run along the input's (along_input), and
-// all of the above holds with the operands exchanged: 144 -> 24 at 56 x 56 128 to 211 GFLOP/s, 64 -> 2 at 388 x 388 5.0
-// to 0.85 ms, which is as fast as memory (the same machine). The result is written value by value then.
-//
-// Tried on the same machine, without gain: a panel transposed to run along the pixels (the transposing costs what the
-// loads save); prefetches for operands that are packed (256 -> 64 and 512 -> 128 nothing to 2%, others lost 1 to 5%,
-// which the calls cost: a copy reads in the order of memory); the loop over pixels unrolled by 2, 4 or 8.
-// Nor with AVX-512 (a Granite Rapids server, November 2026): unrolled by 2 or 4 within 0.5%; prefetches of out_backprop
-// for packed panels 0 to 2%, of both operands -3 to -13%, although copies wait a quarter of the time for L3 (256 -> 64
-// at 56 x 56): a tile's share is 20 to 50 lines at once, and a core has 16 fill buffers. They would have to go one by
-// one into the loop over pixels, where a call would spill the sums.
+// How an operand comes to the tile is the row's choice:
+//   strips          the usual way. (Packed for all of a block, strided reads took a third of the time: ResNet-50's 1x1
+//                   layers at 62% of the FMA peak, with strips at 84 to 88%; AVX2, Zen 3, November 2026.)
+//   whole_rows      few input channels leave too little to compute while a strip's scattered lines are waited for: the
+//                   block's channels are packed in the order of memory.
+//   in_place        often even that does not pay. It wants channels in whole vectors: others are read lane by lane.
+//   input_in_place  a filter of 1x1 meets no padding (positions that would are trimmed), so that the input's pixels are
+//                   contiguous channels too.
+//   prefetch        the next panel's comes to L2 meanwhile, where tensors exceed L3; of what is packed on some CPUs.
+//   tile_taps       few input channels leave a tile few accumulators, and each FMA waits for one: then it has the taps
+//                   of a row too.
+// The family along_input, where output channels do not fill vectors and there is one tap, has all but tile_taps with
+// the operands exchanged (in_place is still of out_backprop); its result is written value by value.
+// What each gains and where, and what was tried without gain: docs/measurements/filter_direct.md
 #include <vector>
 
 #include "schedules/filter.h"
@@ -170,7 +147,7 @@ void schedule_filter(const FilterStages &stages, const Tiling &tiling) {
   // A generic kernel's channels may be far apart: then they are copied one by one. Those of a direct one may end in a
   // part of a vector, which wants other code.
   // A strip's reads are far apart in memory, so that nothing but their own number hides its latency: without a loop's
-  // instructions between them more are under way at once (1 to 7%; whole rows gain nothing).
+  // instructions between them more are under way at once.
   const auto copy_vectors = [&](Func panel, const Var &channel, const Expr &contiguous, bool is_strip) {
     if (stages.panel_of_one_tap) {
       panel.specialize(contiguous).vectorize(channel, lanes, TailStrategy::RoundUp);
@@ -188,7 +165,7 @@ void schedule_filter(const FilterStages &stages, const Tiling &tiling) {
         .bound_storage(x, stages.panel_width(tiling.block_width))
         .bound_storage(y, stages.panel_height(tiling.block_height));
     if (!stages.panel_of_one_tap && tiling.block_channels < lanes) {
-      // Lane by lane a vector of few channels would be gathered: their copies took a third of the time.
+      // Lane by lane, since a vector of few channels would be gathered.
       values.bound_extent(c, tiling.block_channels).unroll(c);
     } else {
       copy_vectors(values, c, values_contiguous, false);

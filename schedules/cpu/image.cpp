@@ -1,13 +1,15 @@
 // conv2d and conv2d_backprop_input on a CPU: an implicit matrix product whose rows are pixels, whose columns are result
 // channels (vectors), and whose reduction is channels and taps.
 //
-//   task     block_vectors of channels x block_width x block_height pixels of one image; its sums live in scratch
+//   task     block_vectors of channels x block_width x block_height pixels of block_images images; its sums live in
+//            scratch
 //    panel     block_reduction channels of the image, zero-padded: the innermost loop then has no conditions
-//     filter     one register tile's channels of the filter: 2 x 8 lanes x 32 x 9 taps are 18 KB, which stay in L1
+//     filter     one register tile's channels of the filter, which stay in L1
 //      tile        tile_vectors x tile_width x tile_height x tile_images accumulators in registers
 //
-// Panels are repacked for each task, which costs 2-10% of a task's time, and not kept for the whole tensor, whose
-// strided reads would thrash L1 and whose size would be known only at run time.
+// Panels are repacked for each task, and not kept for the whole tensor, whose strided reads would thrash L1 and whose
+// size would be known only at run time. Where one panel can hold all reduced channels the family one_panel is faster
+// (cpu/image_one_panel.cpp), as sums that wait for the next panel wait for memory. docs/measurements/image_direct.md
 #include <utility>
 #include <vector>
 

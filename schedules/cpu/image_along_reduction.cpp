@@ -7,6 +7,8 @@
 //    panel     all reduced channels of the image under the task
 //     filter     one register tile's channels of the filter
 //      tile        tile_channels x tile_width x tile_height accumulators, each a vector
+//
+// docs/measurements/image_along_reduction.md
 #include "schedules/cpu/image_tasks.h"
 
 namespace convgrad {

@@ -1,25 +1,20 @@
 // conv2d_backprop_input on a CPU for images of few channels and a stride, such as a network's first: vectors run along
 // the width. Vectors of result channels would be mostly empty (3 of 16 lanes), and vectors along the reduced channels
-// (cpu/image_along_reduction.cpp) have their lanes added up for each value, of which a stride leaves few taps: 2.25 of
-// a 3x3 filter with stride 2, 4.5 FMAs of 16 lanes for 32 channels, and then 8 operations to add up.
-//
-// Here out_backprop is turned as it is packed, which is half as much work as the multiplications, and the phases of a
-// stride are computed together, so that pixels are stored side by side. MobileNetV2's first layer (3x3, 3 <- 32
-// channels at 112 x 112) went from 77 to 130 GFLOP/s with AVX-512 and from 60 to 77 with AVX2, ResNet-50's (7x7, 3 <-
-// 64) from 155 to 165 and 94 to 107 (Zen 5, one thread, FMA peak 260 and 131, November 2026). The sums are at 90% of
-// the peak; a quarter of the time is the turning, a third with 7x7, whose tasks have four rows more than they own:
-// there prefetch gives 1.1 times the speed, with 3x3 0.94. With stride 1 (3x3, 3 <- 64 and 1 <- 64) it all took 1.1
-// to 1.7 times as long as vectors along the reduced channels.
-//
-// The taps of a row are unrolled inside of the loop over channels: of one tap at a time it is too short (32 rounds) to
-// pay for beginning and end (AVX2, 3x3: 60 GFLOP/s). With AVX-512 four taps of 7x7 spill 6 vectors, which Zen 5 does
-// not mind (two at a time, or one, took 1.2 times as long), but llvm-mca thinks that Skylake-X would: 72% of its FMA
-// limit. So 7x7 is a row of Zen 5's there, and no default.
+// (cpu/image_along_reduction.cpp) have their lanes added up for each value, of which a stride leaves few taps.
 //
 //   task     block_width vectors x block_height rows of each phase, of block_images images
 //    panel     all channels of out_backprop under the task, turned: columns innermost
 //     pixels     tile_channels of the task's pixels, as the result has them if it has no more
 //      tile        tile_channels x tile_width vectors x tile_height accumulators, of a phase after the other
+//
+// out_backprop is turned as it is packed, and the phases of a stride are computed together, so that pixels are stored
+// side by side. (MobileNetV2's first layer, 3x3, 3 <- 32 channels at 112 x 112: 130 GFLOP/s, 77 along the reduced
+// channels, of an FMA peak of 260; AVX-512, Zen 5, one thread, November 2026.) With stride 1 vectors along the reduced
+// channels are faster.
+//
+// The taps of a row are unrolled inside of the loop over channels: of one tap at a time it is too short to pay for
+// beginning and end. With AVX-512 four taps of 7x7 spill, which Zen 5 does not mind but Skylake-X would, by llvm-mca:
+// so 7x7 is a row of Zen 5's there, and no default. docs/measurements/image_along_width.md
 #include "schedules/image.h"
 
 namespace convgrad {
@@ -35,7 +30,7 @@ using Halide::VarOrRVar;
 namespace {
 
 // A side of the panel in lines: an odd number, since a power of two would put all channels of a column into a few sets
-// of L1 (1 to 2%, 112 columns).
+// of L1.
 int odd_vectors(int columns, int lanes) { return ((columns + lanes - 1) / lanes | 1) * lanes; }
 
 void schedule_panel(const AlongWidthStages &stages, const ImageAlongWidth::Params &params, Var task) {

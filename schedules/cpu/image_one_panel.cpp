@@ -1,21 +1,20 @@
 // conv2d and conv2d_backprop_input on a CPU where one panel holds all reduced channels: as cpu/image.cpp, but a
 // register tile is summed up whole and stored at once, and the filter is packed once a call, before the tasks.
 //
-// Sums that wait in scratch for the next panel cost a zero, an addition and a copy for each element, and the copy waits
-// for memory while nothing is multiplied. A filter packed by each task is read (transposed, by backprop_input) as often
-// as there are tasks, so that tasks must be large, and then the panel leaves little of L2. With the filter packed once,
-// few pixels make a task: ResNet-50's 1x1 input gradients went from 82 to 85 GFLOP/s to 88 to 95, its strict 3x3 ones
-// from 74 to 82 to 78 to 88 (AVX2, Zen 3, one thread, FMA peak 101, November 2026). A tile's part of the filter need
-// not stay in L1: with 2048 reduced channels it is 128 KB, which L2 delivers at 11 bytes a cycle.
-//
-// Where the image is too large for L3 and results have few channels, tasks wait for it: prefetch has the next task's
-// come meanwhile (backprop_input, 1x1: 16 <- 96 at 112 x 112 55 to 64 GFLOP/s, 32 <- 144 69 to 75, 64 <- 256 at 56 x 56
-// 80 to 85). From L3 there is nothing to wait for, and the calls cost 2 to 7%.
-//
 //   filter   all of it, a register tile's channels after the other's
 //   task     block_vectors of channels x block_width x block_height pixels of block_images images
 //    panel     all channels of the image under the task, zero-padded
 //      tile        tile_vectors x tile_width x tile_height x tile_images accumulators in registers
+//
+// Sums that wait in scratch for the next panel cost a zero, an addition and a copy for each element, and the copy waits
+// for memory. A filter packed by each task is read as often as there are tasks, so that tasks must be large, and then
+// the panel leaves little of L2; packed once, few pixels make a task. (ResNet-50's 1x1 input gradients: 88 to 95
+// GFLOP/s, 82 to 85 before, of an FMA peak of 101; AVX2, Zen 3, one thread, November 2026.) A tile's part of the filter
+// need not stay in L1: L2 delivers it fast enough.
+//
+// prefetch: where the image is too large for L3 and results have few channels, tasks wait for it, so that the next
+// task's comes meanwhile; from L3 there is nothing to wait for, and the calls cost.
+// docs/measurements/image_one_panel.md
 #include "schedules/cpu/image_tasks.h"
 
 namespace convgrad {

@@ -2,11 +2,12 @@
 // columns are output channels (vectors), and whose reduction is tiles of 4 x 4 pixels.
 //
 //   task      block_vectors of output channels x block_channels input channels; its 36 matrices of sums live in scratch
-//             and are as long as a block, so that one longer than the result wastes cache (64 channels: 8 vectors are 5
-//             to 8% faster than 16, with AVX2). No reduction is ever split among tasks, so the result has the same bits
-//             for any number of threads.
+//             and are as long as a block, so that one longer than the result wastes cache. No reduction is ever split
+//             among tasks, so the result has the same bits for any number of threads.
 //    panel      block_tiles tiles of both images, transformed, which stay in L2
 //      tile       tile_vectors x tile_channels accumulators in registers
+//
+// docs/measurements/winograd.md
 #include "schedules/cpu/winograd.h"
 
 namespace convgrad {

@@ -6,12 +6,10 @@
 //      tile       tile_vectors x tile_rows accumulators in registers
 //
 // Every task transforms the pieces of filter and image that it needs. A filter transformed once, in a workspace, would
-// be 4 times as large and come from memory; transforming it again for each block of 36 tiles takes 5-10% of the time
-// and needs no memory of run-time size. More scratch than L2 holds cost more than it saved on one CPU (Ice Lake,
-// AVX-512, 64 channels at 56 x 56: 66 tiles a block, 1.2 MB, 123% of the FMA peak; 36 tiles, 0.8 MB, 144%) and less on
-// another, whose L3 is near (Zen 3, AVX2, five layers of ResNet-50 and VGG-16: 72 tiles and 64 reduced channels, 2 MB,
-// are 3 to 18% faster than 36 and 32). The filter's next panel prefetched to L2 while a panel's products are summed
-// cost 2 to 20% (Zen 5, AVX-512, 256 channels at 14 x 14 and 512 at 7 x 7, November 2026).
+// be 4 times as large and come from memory; transforming it again for each block of tiles costs less and needs no
+// memory of run-time size. How much scratch is too much depends on the CPU: more than L2 holds cost more than it saved
+// on one (64 channels at 56 x 56: 36 tiles a block at 144% of the FMA peak, 66 at 123%; AVX-512, Ice Lake, November
+// 2026) and less on another, whose L3 is near. docs/measurements/winograd.md
 #include "schedules/cpu/winograd.h"
 
 namespace convgrad {
@@ -73,7 +71,7 @@ void WinogradImage::schedule(WinogradImageStages stages, const Params &params) {
                 3);
   if (stages.filter_source.defined()) {
     // Squares of lanes x lanes, read along one side and transposed in registers: elements one by one (a strided vector)
-    // took a third of the time where tiles are few.
+    // took far longer.
     Var lane_reduced("lane_reduced");
     stages.filter_panel.in()
         .compute_at(products, panel)

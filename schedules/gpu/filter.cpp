@@ -2,12 +2,14 @@
 // channels, and whose reduction is output pixels, once for each filter tap.
 //
 //   block    block_vectors of output channels x block_channels input channels x the taps of a row (of one tap, where
-//   the
-//            filter's size is known only at run time), over one part of the pixels; a second kernel adds up the parts
+//            the filter's size is known only at run time), over one part of the pixels; a second kernel adds up the
+//            parts
 //    panel     block_width x block_height output pixels and the input under them, in shared memory, zero-padded
 //      thread    tile_vectors x tile_channels accumulators of one tap, in registers over all panels of the part
 //                (lowering/thread_registers.h). A thread's vectors lie apart, so that the threads beside it read
 //                adjoining vectors: no bank conflicts.
+//
+// docs/measurements/gpu.md
 #include <algorithm>
 
 #include "schedules/filter.h"

@@ -7,6 +7,8 @@
 //      thread    tile_vectors x tile_width x tile_height accumulators, which stay in registers over all panels
 //                (lowering/thread_registers.h makes them so). A thread's vectors of channels lie apart, so that the
 //                threads beside it read adjoining vectors of a filter's row: no bank conflicts.
+//
+// docs/measurements/gpu.md
 #include "schedules/gpu/tiles.h"
 #include "schedules/image.h"
 #include "schedules/image_tiling.h"

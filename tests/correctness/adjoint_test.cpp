@@ -66,7 +66,7 @@ TEST_P(Adjoint, DotProductsAgree) {
   }
   for (const Problem &problem : expand_all(lines)) {
     SCOPED_TRACE(problem.to_string() + ", seed " + std::to_string(seed) + ", target " + target);
-    const reference::Sizes sizes = problem.sizes();
+    const reference::Sizes sizes = sizes_of(problem);
     const std::vector<float> x = random_integers(sizes.input_size(), seed++);
     const std::vector<float> w = random_integers(sizes.filter_size(), seed++);
     const std::vector<float> dy = random_integers(sizes.output_size(), seed++);

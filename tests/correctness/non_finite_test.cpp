@@ -71,7 +71,7 @@ struct Element {
 };
 
 Element locate(const Problem &problem, Tensor tensor, int64_t index) {
-  const reference::Sizes sizes = problem.sizes();
+  const reference::Sizes sizes = sizes_of(problem);
   const int64_t group_in = problem.in_channels / problem.groups;
   const int64_t group_out = problem.out_channels / problem.groups;
   const auto take = [&](int64_t extent) {
@@ -139,7 +139,7 @@ class NonFinite : public KernelTest {
     ASSERT_EQ(outcome.damage, "");
     const std::array<Tensor, 3> tensors = tensors_of(problem.op);
     const Element source = locate(problem, tensors[operand], static_cast<int64_t>(index));
-    const reference::Sizes sizes = problem.sizes();
+    const reference::Sizes sizes = sizes_of(problem);
     for (size_t i = 0; i < outcome.result.size(); ++i) {
       const Element element = locate(problem, tensors[2], static_cast<int64_t>(i));
       Relation relation = relate(sizes, source, element);

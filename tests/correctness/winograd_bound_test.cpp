@@ -2,7 +2,8 @@
 // element and M is sum|a*b| with every pixel of an image's channel taken as large as that channel's largest.
 //
 // The error is that of all products in a tile, so sum|a*b| of the element alone bounds nothing: a large pixel harms
-// outputs beside it that it does not contribute to. The bound is stated here, and in README.md with what was measured.
+// outputs beside it that it does not contribute to. The bound is stated here, and in docs/accuracy.md with what was
+// measured.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -208,8 +208,8 @@ TEST_P(Arguments, SizesBeyondTheKernels) {
     Call call(GetParam());
     std::string error;
     const char *const op = GetParam() == Function::kConv2d           ? "conv2d "
-                           : GetParam() == Function::kBackpropFilter ? "backprop_filter "
-                                                                     : "backprop_input ";
+                           : GetParam() == Function::kBackpropFilter ? "conv2d_backprop_filter "
+                                                                     : "conv2d_backprop_input ";
     const std::optional<Problem> problem = parse_problem(std::string(op) + line, &error);
     ASSERT_TRUE(problem) << error;
     const Layouts layouts = layouts_of(*problem);

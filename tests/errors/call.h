@@ -24,8 +24,8 @@ struct Call {
   explicit Call(Function f, const std::string &line = "n1 h5 w5 c4 r3x3 k6 pSAME") : function(f) {
     std::string error;
     const char *const op = f == Function::kConv2d           ? "conv2d "
-                           : f == Function::kBackpropFilter ? "backprop_filter "
-                                                            : "backprop_input ";
+                           : f == Function::kBackpropFilter ? "conv2d_backprop_filter "
+                                                            : "conv2d_backprop_input ";
     const std::optional<Problem> problem = parse_problem(op + line, &error);
     EXPECT_TRUE(problem) << error;
     attrs = problem->attrs();

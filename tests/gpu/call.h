@@ -75,9 +75,9 @@ struct Call {
 
 // Three ops, a phase that no tap reaches, groups, and tensors with gaps.
 inline const char *const kProblems[] = {
-    "conv2d n2 h7 w6 c5 r3x3 k4 pSAME",          "backprop_input n2 h7 w6 c5 r3x3 k4 pSAME",
-    "backprop_filter n2 h7 w6 c5 r3x3 k4 pSAME", "backprop_input n1 h9 w8 c3 r2x1 k2 s3x2",
-    "conv2d n1 h5 w5 c4 r3x3 k6 g2 pSAME NCHW",  "backprop_filter n2 h5 w6 c3 r3x2 k2 pSAME gap3",
+    "conv2d n2 h7 w6 c5 r3x3 k4 pSAME",          "conv2d_backprop_input n2 h7 w6 c5 r3x3 k4 pSAME",
+    "conv2d_backprop_filter n2 h7 w6 c5 r3x3 k4 pSAME", "conv2d_backprop_input n1 h9 w8 c3 r2x1 k2 s3x2",
+    "conv2d n1 h5 w5 c4 r3x3 k6 g2 pSAME NCHW",  "conv2d_backprop_filter n2 h5 w6 c3 r3x2 k2 pSAME gap3",
 };
 
 }  // namespace convgrad::test

@@ -491,7 +491,7 @@ TEST_F(OpenCl, LaterFailuresSurfaceAtTheNextCall) {
 TEST_F(OpenCl, NothingToAddUpFillsWithZeros) {
   const Application application;
   const Context context = application.make_context();
-  Call call("backprop_input n2 h4 w5 c3 r3x3 k0 pSAME");
+  Call call("conv2d_backprop_input n2 h4 w5 c3 r3x3 k0 pSAME");
   ASSERT_EQ(call.run(context.get()), CONVGRAD_OK) << convgrad_last_error();
   EXPECT_TRUE(call.is_right());
   OnDevice device(application, &call);

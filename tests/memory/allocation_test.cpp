@@ -182,7 +182,7 @@ TEST(AllocationTest, TheCounterCounts) {
 // Out of memory is no reason to refuse the next call. In a child of its own, because the default context is made once
 // a process.
 TEST(Allocations, ADefaultContextWithoutMemoryIsMadeLater) {
-  const Problem problem = expand_all({"backprop_input n2 h9 w11 c7 k5 r3x3 pSAME"}).front();
+  const Problem problem = expand_all({"conv2d_backprop_input n2 h9 w11 c7 k5 r3x3 pSAME"}).front();
   const Data data = integer_data(problem, 5);
   const ChildResult child = run_in_child({}, [&] {
     Runner runner;

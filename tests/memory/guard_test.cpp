@@ -30,7 +30,7 @@ const std::vector<std::string> kShapes = {
     "all n2 h7 w8 c5 k6 fixed pSAME gap3",
     // With 16 threads in slices.
     "all n4 h6 w8 c66 k70 fixed pSAME",
-    "backprop_input n1 h41 w20 c70 k64 r2x5 s3x2",
+    "conv2d_backprop_input n1 h41 w20 c70 k64 r2x5 s3x2",
 };
 
 class Guards : public KernelTest {};

@@ -12,85 +12,7 @@
 namespace convgrad::test {
 namespace {
 
-constexpr convgrad_op kOps[] = {CONVGRAD_OP_CONV2D, CONVGRAD_OP_CONV2D_BACKPROP_INPUT,
-                                CONVGRAD_OP_CONV2D_BACKPROP_FILTER};
-
-// The numbers of text, which are separated by `separator`; empty where it is not exactly `count` of them.
-std::vector<int64_t> parse_numbers(const std::string &text, char separator, size_t count) {
-  std::vector<int64_t> numbers;
-  size_t begin = 0;
-  while (begin <= text.size()) {
-    const size_t end = std::min(text.find(separator, begin), text.size());
-    const std::string part = text.substr(begin, end - begin);
-    char *rest = nullptr;
-    const int64_t value = std::strtoll(part.c_str(), &rest, 10);
-    if (part.empty() || *rest != '\0') return {};
-    numbers.push_back(value);
-    begin = end + 1;
-  }
-  return numbers.size() == count ? numbers : std::vector<int64_t>{};
-}
-
-bool parse_pair(const std::string &text, int64_t *first, int64_t *second) {
-  const std::vector<int64_t> numbers = parse_numbers(text, 'x', 2);
-  if (numbers.empty()) return false;
-  *first = numbers[0];
-  *second = numbers[1];
-  return true;
-}
-
-bool parse_one(const std::string &text, int64_t *value) {
-  const std::vector<int64_t> numbers = parse_numbers(text, ',', 1);
-  if (numbers.empty()) return false;
-  *value = numbers[0];
-  return true;
-}
-
-bool parse_padding(const std::string &text, Problem *problem) {
-  if (text == "SAME" || text == "VALID") {
-    problem->padding = text == "SAME" ? CONVGRAD_SAME : CONVGRAD_VALID;
-    return true;
-  }
-  const std::vector<int64_t> numbers = parse_numbers(text, ',', 4);
-  if (numbers.empty()) return false;
-  problem->padding = CONVGRAD_EXPLICIT;
-  for (size_t i = 0; i < 4; ++i) problem->explicit_paddings[i] = numbers[i];
-  return true;
-}
-
-bool parse_token(const std::string &token, Problem *problem) {
-  if (token == "NHWC" || token == "NCHW") {
-    problem->data_format = token == "NHWC" ? CONVGRAD_NHWC : CONVGRAD_NCHW;
-    return true;
-  }
-  if (token.rfind("gap", 0) == 0) return parse_one(token.substr(3), &problem->gap);
-  if (token.rfind("spread", 0) == 0) return parse_one(token.substr(6), &problem->spread);
-  const std::string value = token.substr(1);
-  switch (token[0]) {
-    case 'n':
-      return parse_one(value, &problem->batch);
-    case 'h':
-      return parse_one(value, &problem->in_height);
-    case 'w':
-      return parse_one(value, &problem->in_width);
-    case 'c':
-      return parse_one(value, &problem->in_channels);
-    case 'k':
-      return parse_one(value, &problem->out_channels);
-    case 'g':
-      return parse_one(value, &problem->groups);
-    case 'r':
-      return parse_pair(value, &problem->filter_height, &problem->filter_width);
-    case 's':
-      return parse_pair(value, &problem->strides[0], &problem->strides[1]);
-    case 'd':
-      return parse_pair(value, &problem->dilations[0], &problem->dilations[1]);
-    case 'p':
-      return parse_padding(value, problem);
-    default:
-      return false;
-  }
-}
+using problems::parse_number;
 
 // Replaces the word `fixed` by each filter and stride that a kernel fixes.
 std::vector<std::string> expand_fixed(const std::string &line) {
@@ -107,16 +29,27 @@ std::vector<std::string> expand_fixed(const std::string &line) {
   return lines;
 }
 
-// Replaces h+<number> and w+<number> by the sum of the filter's size and the number.
-bool add_filter_size(const std::string &word, Problem *problem) {
-  int64_t more = 0;
-  if (!parse_one(word.substr(2), &more)) return false;
-  if (word[0] == 'h') {
-    problem->in_height = problem->filter_height + more;
-  } else {
-    problem->in_width = problem->filter_width + more;
+// Replaces h+<number> and w+<number> by the sum of the filter's size and the number. What cannot be read stays.
+std::string add_filter_size(const std::string &line) {
+  std::istringstream words(line);
+  std::string filter = "r1x1", result;
+  std::vector<std::string> all;
+  for (std::string word; words >> word;) {
+    if (word[0] == 'r') filter = word;
+    all.push_back(word);
   }
-  return true;
+  const size_t cross = std::min(filter.find('x'), filter.size() - 1);
+  for (std::string &word : all) {
+    int64_t taps = 0, more = 0;
+    const bool is_height = word.rfind("h+", 0) == 0;
+    if ((is_height || word.rfind("w+", 0) == 0) &&
+        parse_number(is_height ? filter.substr(1, cross - 1) : filter.substr(cross + 1), &taps) &&
+        parse_number(word.substr(2), &more)) {
+      word = word[0] + std::to_string(taps + more);
+    }
+    result += (result.empty() ? "" : " ") + word;
+  }
+  return result;
 }
 
 // Replaces the first range a..b or a..b/step of the line by each of its numbers.
@@ -148,73 +81,30 @@ Layout make_layout(std::array<int64_t, 4> shape, bool channels_first, int64_t ga
 
 }  // namespace
 
-const char *op_name(convgrad_op op) {
-  switch (op) {
-    case CONVGRAD_OP_CONV2D:
-      return "conv2d";
-    case CONVGRAD_OP_CONV2D_BACKPROP_INPUT:
-      return "backprop_input";
-    case CONVGRAD_OP_CONV2D_BACKPROP_FILTER:
-      return "backprop_filter";
-    default:
-      return "unknown_op";
-  }
-}
-
-std::string Problem::to_string() const {
-  std::ostringstream out;
-  out << op_name(op) << " n" << batch << " h" << in_height << " w" << in_width << " c" << in_channels << " r"
-      << filter_height << 'x' << filter_width << " k" << out_channels << " s" << strides[0] << 'x' << strides[1] << " d"
-      << dilations[0] << 'x' << dilations[1] << " p";
-  if (padding == CONVGRAD_EXPLICIT) {
-    out << explicit_paddings[0] << ',' << explicit_paddings[1] << ',' << explicit_paddings[2] << ','
-        << explicit_paddings[3];
-  } else {
-    out << (padding == CONVGRAD_SAME ? "SAME" : "VALID");
-  }
-  out << " g" << groups << (data_format == CONVGRAD_NHWC ? " NHWC" : " NCHW");
-  if (gap != 0) out << " gap" << gap;
-  if (spread != 1) out << " spread" << spread;
-  return out.str();
-}
-
-reference::Sizes Problem::sizes() const {
-  const reference::Padding kind = padding == CONVGRAD_SAME       ? reference::Padding::kSame
-                                  : padding == CONVGRAD_EXPLICIT ? reference::Padding::kExplicit
-                                                                 : reference::Padding::kValid;
+reference::Sizes sizes_of(const Problem &p) {
+  const reference::Padding kind = p.padding == CONVGRAD_SAME       ? reference::Padding::kSame
+                                  : p.padding == CONVGRAD_EXPLICIT ? reference::Padding::kExplicit
+                                                                   : reference::Padding::kValid;
   reference::Sizes result;
-  result.batch = batch;
-  result.in_channels = in_channels;
-  result.out_channels = out_channels;
-  result.groups = groups;
-  result.height = reference::resolve_axis(kind, in_height, filter_height, strides[0], dilations[0],
-                                          explicit_paddings[0], explicit_paddings[1]);
-  result.width = reference::resolve_axis(kind, in_width, filter_width, strides[1], dilations[1], explicit_paddings[2],
-                                         explicit_paddings[3]);
+  result.batch = p.batch;
+  result.in_channels = p.in_channels;
+  result.out_channels = p.out_channels;
+  result.groups = p.groups;
+  result.height = reference::resolve_axis(kind, p.in_height, p.filter_height, p.strides[0], p.dilations[0],
+                                          p.explicit_paddings[0], p.explicit_paddings[1]);
+  result.width = reference::resolve_axis(kind, p.in_width, p.filter_width, p.strides[1], p.dilations[1],
+                                         p.explicit_paddings[2], p.explicit_paddings[3]);
   return result;
 }
 
-bool Problem::is_defined() const {
-  const reference::Sizes s = sizes();
-  return s.height.out >= 0 && s.width.out >= 0 && groups >= 1 && in_channels % groups == 0 && in_channels >= 1 &&
-         out_channels % groups == 0;
+bool is_defined(const Problem &p) {
+  const reference::Sizes s = sizes_of(p);
+  return s.height.out >= 0 && s.width.out >= 0 && p.groups >= 1 && p.in_channels % p.groups == 0 &&
+         p.in_channels >= 1 && p.out_channels % p.groups == 0;
 }
 
-int64_t Problem::multiply_adds() const {
-  const reference::Sizes s = sizes();
-  return s.output_size() * filter_height * filter_width * (in_channels / groups);
-}
-
-convgrad_conv2d_attrs Problem::attrs() const {
-  convgrad_conv2d_attrs result = convgrad_conv2d_attrs_default();
-  for (size_t i = 0; i < 2; ++i) {
-    result.strides[i] = strides[i];
-    result.dilations[i] = dilations[i];
-  }
-  for (size_t i = 0; i < 4; ++i) result.explicit_paddings[i] = explicit_paddings[i];
-  result.padding = padding;
-  result.data_format = data_format;
-  return result;
+int64_t multiply_adds(const Problem &p) {
+  return sizes_of(p).output_size() * p.filter_height * p.filter_width * (p.in_channels / p.groups);
 }
 
 int64_t Layout::span() const {
@@ -254,7 +144,7 @@ convgrad_tensor Layout::tensor(void *data) const {
 }
 
 Layouts layouts_of(const Problem &problem) {
-  const reference::Sizes s = problem.sizes();
+  const reference::Sizes s = sizes_of(problem);
   const bool channels_first = problem.data_format == CONVGRAD_NCHW;
   const auto image = [&](int64_t height, int64_t width, int64_t channels) {
     const std::array<int64_t, 4> shape = channels_first
@@ -277,44 +167,6 @@ Layouts layouts_of(const Problem &problem) {
   }
 }
 
-std::optional<Problem> parse_problem(const std::string &line, std::string *error) {
-  std::istringstream words(line);
-  std::string word;
-  words >> word;
-  Problem problem;
-  bool known = false;
-  for (convgrad_op op : kOps) {
-    if (word == op_name(op)) {
-      problem.op = op;
-      known = true;
-    }
-  }
-  if (!known) {
-    *error = "no such op: '" + word + "'";
-    return std::nullopt;
-  }
-  std::vector<std::string> relative;  // read last, when the filter is known
-  while (words >> word) {
-    if (word.rfind("h+", 0) == 0 || word.rfind("w+", 0) == 0) {
-      relative.push_back(word);
-    } else if (!parse_token(word, &problem)) {
-      *error = "cannot read '" + word + "' of '" + line + "'";
-      return std::nullopt;
-    }
-  }
-  for (const std::string &sum : relative) {
-    if (!add_filter_size(sum, &problem)) {
-      *error = "cannot read '" + sum + "' of '" + line + "'";
-      return std::nullopt;
-    }
-  }
-  if (!problem.is_defined()) {
-    *error = "not a defined convolution: '" + line + "'";
-    return std::nullopt;
-  }
-  return problem;
-}
-
 std::vector<Problem> expand_shapes(const std::string &line, std::string *error) {
   // Filters change slowest, so that one problem in so many of a list is one in so many for each filter.
   std::vector<std::string> lines = expand_fixed(line);
@@ -329,10 +181,14 @@ std::vector<Problem> expand_shapes(const std::string &line, std::string *error) 
   std::vector<Problem> problems;
   for (const std::string &one : lines) {
     const bool all = one.rfind("all ", 0) == 0;
-    for (convgrad_op op : kOps) {
-      if (!all && op != kOps[0]) break;
-      const std::optional<Problem> problem = parse_problem(all ? op_name(op) + one.substr(3) : one, error);
+    for (convgrad_op op = 0; op < (all ? problems::kOps : 1); ++op) {
+      const std::string text = add_filter_size(all ? op_name(op) + one.substr(3) : one);
+      const std::optional<Problem> problem = parse_problem(text, error);
       if (!problem) return {};
+      if (!is_defined(*problem)) {
+        *error = "not a defined convolution: '" + text + "'";
+        return {};
+      }
       problems.push_back(*problem);
     }
   }

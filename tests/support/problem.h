@@ -1,50 +1,24 @@
-// One convolution problem of the tests, the benchmark and the tuner, with a printed form that can be read back.
+// The tests' problems: where their elements lie in memory, by the reference's sizes, and lists of them.
 #ifndef CONVGRAD_TESTS_SUPPORT_PROBLEM_H
 #define CONVGRAD_TESTS_SUPPORT_PROBLEM_H
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "convgrad/convgrad.h"
+#include "problem/problem.h"
 #include "reference/reference.h"
 
 namespace convgrad::test {
 
-// Printed as, for example,
-//   backprop_filter n2 h7 w9 c5 r3x3 k4 s2x1 d1x1 p1,0,1,1 g1 NHWC
-// c and k are the channels of the whole image, p is pVALID, pSAME or top,bottom,left,right. Strided tensors append
-// gap<elements between rows, columns and images> or spread<stride of the innermost dimension>.
-struct Problem {
-  convgrad_op op = CONVGRAD_OP_CONV2D;
-  int64_t batch = 1;
-  int64_t in_height = 1;
-  int64_t in_width = 1;
-  int64_t in_channels = 1;
-  int64_t filter_height = 1;
-  int64_t filter_width = 1;
-  int64_t out_channels = 1;
-  int64_t groups = 1;
-  std::array<int64_t, 2> strides = {1, 1};
-  std::array<int64_t, 2> dilations = {1, 1};
-  convgrad_padding padding = CONVGRAD_VALID;
-  std::array<int64_t, 4> explicit_paddings = {0, 0, 0, 0};
-  convgrad_data_format data_format = CONVGRAD_NHWC;
-  int64_t gap = 0;
-  int64_t spread = 1;
+using problems::op_name;
+using problems::parse_problem;
+using problems::Problem;
 
-  bool has_strided_tensors() const { return gap != 0 || spread != 1; }
-  std::string to_string() const;
-  reference::Sizes sizes() const;
-  bool is_defined() const;  // no output size is negative
-  int64_t multiply_adds() const;
-  convgrad_conv2d_attrs attrs() const;
-};
-
-// What a tensor of a problem holds.
-enum class Role { kImage, kFilter };
+reference::Sizes sizes_of(const Problem &problem);
+bool is_defined(const Problem &problem);  // no output size is negative
+int64_t multiply_adds(const Problem &problem);
 
 // Where the elements of a tensor lie. Logical order is NHWC for images and HWIO for filters.
 struct Layout {
@@ -65,11 +39,6 @@ struct Layouts {
   Layout first, second, result;
 };
 Layouts layouts_of(const Problem &problem);
-
-const char *op_name(convgrad_op op);  // conv2d, backprop_input, backprop_filter
-
-// Empty, with a reason in *error, where the line is no problem.
-std::optional<Problem> parse_problem(const std::string &line, std::string *error);
 
 // The problems of tests/shapes/<name>: one a line, # starts a comment. In such a line
 //   all           stands for the three ops,

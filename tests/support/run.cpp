@@ -49,7 +49,7 @@ void report_crash(int) {
 
 // Products that an element of the result sums at most.
 int64_t reduction_length(const Problem &problem) {
-  const reference::Sizes s = problem.sizes();
+  const reference::Sizes s = sizes_of(problem);
   const int64_t taps = problem.filter_height * problem.filter_width;
   if (taps == 0) return 0;  // the formula for an output's size may give billions
   switch (problem.op) {
@@ -173,11 +173,11 @@ std::vector<double> reference_result(const Problem &problem, const std::vector<f
                                      const std::vector<float> &second) {
   switch (problem.op) {
     case CONVGRAD_OP_CONV2D:
-      return reference::conv2d(problem.sizes(), first, second);
+      return reference::conv2d(sizes_of(problem), first, second);
     case CONVGRAD_OP_CONV2D_BACKPROP_INPUT:
-      return reference::conv2d_backprop_input(problem.sizes(), first, second);
+      return reference::conv2d_backprop_input(sizes_of(problem), first, second);
     default:
-      return reference::conv2d_backprop_filter(problem.sizes(), first, second);
+      return reference::conv2d_backprop_filter(sizes_of(problem), first, second);
   }
 }
 

@@ -1,6 +1,9 @@
 // The same bits for any number of threads, whoever owns them, and from run to run, on data whose sums do round.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
+#include "support/float_state.h"
 #include "support/kernel_fixture.h"
 #include "threads/shuffled_pool.h"
 
@@ -20,8 +23,8 @@ const std::vector<std::string> kShapes = {
     "all n1 h1 w900 c60 k70 r1x1",
     "all n4 h16 w16 c90 k90 fixed pSAME",
     // The last rows are of no phase that has taps.
-    "backprop_input n1 h41 w20 c70 k64 r2x5 s3x2",
-    "backprop_filter n2 h65 w70 c8 k12 fixed pSAME",
+    "conv2d_backprop_input n1 h41 w20 c70 k64 r2x5 s3x2",
+    "conv2d_backprop_filter n2 h65 w70 c8 k12 fixed pSAME",
     "all n3 h12 w11 c7 k5 r5x4 s2x1 d1x2",
     "all n3 h9 w8 c12 k9 g3 r3x3 pSAME NCHW",
 };
@@ -71,6 +74,61 @@ TEST_P(Determinism, SameBits) {
   // Otherwise nothing was shared out, and the comparison would be one of serial runs.
   EXPECT_GT(injected_calls, 0u) << "no run used the application's threads";
   EXPECT_GT(most_tasks, 1);
+}
+
+// As the shuffled pool, but every task's thread is in the mode in which threads begin, whatever its maker's.
+void default_mode_parallel_for(void *pool, void (*task)(void *arg, int64_t index), void *arg, int64_t count) {
+  const ScopedFloatMode scoped(0);
+  ShuffledPool::parallel_for(pool, task, arg, count);
+}
+
+const std::vector<std::string> kModeShapes = {
+    "all n9 h11 w9 c20 k24 fixed pSAME",
+    "all n3 h12 w11 c7 k5 r5x4 s2x1 d1x2",
+    // In slices, and in parts.
+    "all n4 h16 w16 c90 k90 fixed pSAME",
+    "backprop_filter n2 h65 w70 c8 k12 fixed pSAME",
+};
+
+// Of numbers of which some are so small that modes take them for zero, and whose products round.
+TEST_P(Determinism, SameBitsInTheCallersFloatingPointMode) {
+  if (device_of(kernel()) != "cpu") GTEST_SKIP() << "a GPU knows nothing of its caller's mode";
+  constexpr int kFour = 4;
+  ShuffledPool pool(kSeed);
+  convgrad_context_options options = convgrad_context_options_default();
+  options.kernel = kernel().name;
+  options.num_threads = kFour;
+  options.parallel_for = default_mode_parallel_for;
+  options.pool = &pool;
+  const Context injected = make_context(options);
+  ASSERT_NE(injected, nullptr) << convgrad_last_error();
+  context(kFour);  // its threads begin in the default mode
+  int accepted = 0;
+  for (const Problem &problem : expand_all(kModeShapes)) {
+    if (problem.op != kernel().op) continue;
+    const Layouts layouts = layouts_of(problem);
+    const std::vector<float> first = random_reals(layouts.first.size(), 3 * kSeed);
+    std::vector<float> second = random_reals(layouts.second.size(), 3 * kSeed + 1);
+    // Few, for CPUs take their time for each.
+    for (size_t i = 0; i < second.size(); ++i) second[i] = std::ldexp(second[i], i % 251 == 0 ? -127 : -112);
+    const auto run_in = [&](uint64_t mode, const convgrad_context *with) {
+      const ScopedFloatMode scoped(mode);
+      return runner().run(with, problem, first, second);
+    };
+    const Outcome plain = run_in(0, context(1));
+    if (plain.status == CONVGRAD_UNSUPPORTED) continue;
+    ++accepted;
+    for (const uint64_t mode : {kFlushSubnormals, kRoundUp}) {
+      const Outcome alone = run_in(mode, context(1));
+      ASSERT_EQ(alone.status, CONVGRAD_OK) << alone.message;
+      EXPECT_FALSE(same_bits(plain, alone.result, {&problem, kernel().name, kSeed, 1})) << "the mode is of no effect";
+      const Repro repro = {&problem, kernel().name, kSeed, kFour};
+      ASSERT_TRUE(same_bits(run_in(mode, context(kFour)), alone.result, repro)) << "threads of the library";
+      ASSERT_TRUE(same_bits(run_in(mode, injected.get()), alone.result, repro)) << "threads of the application";
+      tally().problems += 3;
+    }
+  }
+  EXPECT_GE(accepted, 1);
 }
 
 CONVGRAD_INSTANTIATE_PER_KERNEL(Determinism);

@@ -1,6 +1,7 @@
 """What families' declarations promise to those who read them."""
 
 import re
+import subprocess
 
 import declarations
 import pytest
@@ -46,3 +47,34 @@ def test_a_misspelled_declaration_is_refused(tmp_path):
         path.write_text(line + "\n")
         with pytest.raises(declarations.DeclarationError, match=text):
             declarations.Family("broken", path)
+
+
+def families(*arguments):
+    return subprocess.run([ROOT / "build_tools/families", *arguments], capture_output=True, text=True)
+
+
+def test_families_prints_every_number_of_every_family():
+    done = families()
+    assert done.returncode == 0, done.stderr
+    sections = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", done.stdout, re.M | re.S))
+    assert list(sections) == list(ALL_FAMILIES)
+    for name, family in ALL_FAMILIES.items():
+        assert f"| algorithm | `{family.algorithm}` |" in sections[name]
+        for param in family.params.values():
+            row = f"| `{param.name}` | {param.unit} | {param.least} to {param.most} | {param.preset} | {param.meaning} |"
+            assert row in sections[name].splitlines()
+        for expression, meaning in family.rules + family.limits:
+            assert f"| `{expression}` | {meaning} |" in sections[name]
+        for fact, expression in family.facts.items():
+            assert f"| `{fact}` | `{expression}` |" in sections[name]
+
+
+def test_families_prints_those_that_are_named_alone():
+    done = families("winograd_image", "filter_direct")
+    assert re.findall("^## (.*)$", done.stdout, re.M) == ["winograd_image", "filter_direct"]
+
+
+def test_families_refuses_an_unknown_one_and_lists_those_it_knows():
+    done = families("image_in_one_panel")
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == f"families: there is no family image_in_one_panel; known are {', '.join(ALL_FAMILIES)}\n"

@@ -42,9 +42,8 @@ def test_what_goes_wrong_is_recorded_and_the_search_goes_on(run):
 def test_a_killed_run_goes_on_and_nothing_is_measured_twice(run):
     process = subprocess.Popen([str(word) for word in run.command("--budget", "1h", "--trials", "16")], env=run.environment(0.05),
                                start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.time() + 120
     while not (run.log.exists() and len(run.log.read_text().splitlines()) > 12):
-        assert process.poll() is None and time.time() < deadline
+        assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -95,9 +94,8 @@ def test_ctrl_c_keeps_what_there_is(run):
                                start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
-        deadline = time.time() + 120
         while not (run.log.exists() and len(run.log.read_text().splitlines()) > 8):
-            assert process.poll() is None and time.time() < deadline
+            assert process.poll() is None
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGINT)
         output, _ = process.communicate(timeout=60)
@@ -193,9 +191,10 @@ def test_what_a_person_wrote_of_the_hardware_stays(run):
 
 
 def test_real_kernels(run):
-    """The real generator and measuring program, for a few seconds: kernels of both gradients are right and timed."""
+    """The real generator and measuring program, for a few trials: kernels of both gradients are right and timed."""
     command = [ROOT / "build_tools/tune", "--problems", run.folder / "problems.json", "--layers", "narrow", "--target", TARGET,
-               "--hardware", "here", "--seconds", "0.02", "--budget", "8s", "--schedules", run.folder / "schedules", "--log", run.log]
+               "--hardware", "here", "--seconds", "0.02", "--budget", "1h", "--trials", "6",
+               "--schedules", run.folder / "schedules", "--log", run.log]
     row = {"op": "conv2d_backprop_input", "dtype": "f32", "algorithm": "one_panel", "accepts": {"filter": "1x1", "stride": "1x1"},
            "params": {"tile_vectors": 1, "tile_width": 11, "block_vectors": 4, "block_width": 3146, "block_height": 1,
                       "block_reduction": 16},

@@ -124,7 +124,9 @@ TEST_F(HalideHooks, AnErrorIsTheResult) {
     loop.fail_at = 20;
     EXPECT_EQ(halide_do_par_for(&call.context, body, 0, 90, reinterpret_cast<uint8_t *>(&closure)), -77);
     EXPECT_EQ(loop.calls[20].load(), 1);
-    EXPECT_LT(loop.calls[89].load(), 2);
+    if (threads == 1) {
+      EXPECT_EQ(loop.calls[21].load(), 0) << "the others are not begun";
+    }
   }
 }
 
@@ -151,6 +153,15 @@ TEST_F(HalideHooks, AnInjectedParallelForGetsAtMostNumThreadsTasks) {
   EXPECT_EQ(injected.counts, (std::vector<int64_t>{5, 3}));
   EXPECT_EQ(loop.calls[89].load(), 1);
   EXPECT_EQ(loop.calls[2].load(), 2);
+}
+
+TEST_F(HalideHooks, NoIndexIsBegunAfterAnError) {
+  Injected one_after_the_other;
+  Call call(4, injected_parallel_for, &one_after_the_other);
+  Loop loop, *closure = &loop;
+  loop.fail_at = 3;
+  EXPECT_EQ(halide_do_par_for(&call.context, body, 0, 90, reinterpret_cast<uint8_t *>(&closure)), -77);
+  for (int i = 0; i < 90; ++i) EXPECT_EQ(loop.calls[i].load(), i <= 3 ? 1 : 0) << i;
 }
 
 int nested_body(void *user_context, int, uint8_t *closure) {

@@ -1,17 +1,20 @@
 #include "thread_pool.h"
 
 #include <gtest/gtest.h>
-
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <cstring>
 #include <set>
 #include <thread>
 #include <vector>
 
-#include "thread_placement.h"
+#include "os/cpus.h"
+#include "os/thread_placement.h"
 
 namespace convgrad {
 namespace {
@@ -107,13 +110,75 @@ TEST(ThreadPool, WorkersShareTheTasks) {
   release_thread_pool(pool);
 }
 
-#if defined(__linux__)
+// A signal that a worker took would find a thread that knows nothing of it, and its handler a small stack.
+TEST(ThreadPool, WorkersTakeNoneOfTheApplicationsSignals) {
+  constexpr int kWorkers = 3;
+  sigset_t one, before;
+  sigemptyset(&one);
+  sigaddset(&one, SIGUSR2);
+  ASSERT_EQ(pthread_sigmask(SIG_SETMASK, &one, &before), 0);
+  Text reason;
+  ThreadPool *pool = create_thread_pool(c_library, kWorkers, &reason);
+  sigset_t after;
+  pthread_sigmask(SIG_SETMASK, &before, &after);
+  for (int signal = 1; signal < NSIG; ++signal) {
+    EXPECT_EQ(sigismember(&after, signal), signal == SIGUSR2) << "of its maker: " << strsignal(signal);
+  }
+  ASSERT_NE(pool, nullptr);
+  ASSERT_EQ(thread_pool_workers(pool), kWorkers);
+  struct Tasks {
+    pthread_t caller = pthread_self();
+    std::atomic<int> arrived{0}, taken{0};
+  } tasks;
+  const auto task = [](void *arg, int64_t) {
+    Tasks *t = static_cast<Tasks *>(arg);
+    ++t->arrived;
+    while (t->arrived.load() < kWorkers + 1) std::this_thread::yield();  // each thread has one
+    if (pthread_equal(t->caller, pthread_self()) != 0) return;
+    sigset_t blocked;
+    pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+    for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2, SIGCHLD, SIGIO, SIGPROF}) {
+      t->taken += sigismember(&blocked, signal) != 1;
+    }
+    for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) t->taken += sigismember(&blocked, signal) != 1;
+  };
+  thread_pool_parallel_for(pool, task, &tasks, kWorkers + 1);
+  EXPECT_EQ(tasks.taken.load(), 0);
+  release_thread_pool(pool);
+}
+
+// Nobody is to cancel them, but a task can tell who they are.
+TEST(ThreadPool, WorkersCannotBeCancelled) {
+  constexpr int kWorkers = 3;
+  Text reason;
+  ThreadPool *pool = create_thread_pool(c_library, kWorkers, &reason);
+  ASSERT_NE(pool, nullptr);
+  ASSERT_EQ(thread_pool_workers(pool), kWorkers);
+  struct Tasks {
+    std::atomic<int> arrived{0};
+    pthread_t threads[kWorkers + 1];
+  };
+  const auto task = [](void *arg, int64_t) {
+    Tasks *tasks = static_cast<Tasks *>(arg);
+    tasks->threads[tasks->arrived++] = pthread_self();
+    while (tasks->arrived.load() < kWorkers + 1) std::this_thread::yield();  // each thread has one
+  };
+  for (int round = 0; round < 3; ++round) {
+    Tasks tasks;
+    thread_pool_parallel_for(pool, task, &tasks, kWorkers + 1);
+    for (const pthread_t thread : tasks.threads) {
+      if (pthread_equal(thread, pthread_self()) == 0) pthread_cancel(thread);
+    }
+  }
+  release_thread_pool(pool);
+}
+
 TEST(ThreadPlacement, WakesOffACpuAndMayThenRunAnywhere) {
   cpu_set_t own;
   ASSERT_EQ(sched_getaffinity(0, sizeof own, &own), 0);
   if (CPU_COUNT(&own) < 2) GTEST_SKIP() << "this process may use one CPU only";
   ThreadPlacement placement;
-  placement.start();
+  placement.start(CpuSet(0));
   for (int round = 0; round < 20; ++round) {
     const int cpu = this_cpu();
     placement.keep_off(cpu);
@@ -134,7 +199,7 @@ TEST(ThreadPlacement, StaysWhereThereIsNoOtherCpu) {
   CPU_SET(static_cast<size_t>(this_cpu()), &one);
   ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
   ThreadPlacement placement;
-  placement.start();
+  placement.start(CpuSet(0));
   placement.keep_off(this_cpu());
   placement.keep_off(-1);
   placement.wake();
@@ -169,7 +234,6 @@ TEST(ThreadPool, WorkersKeepTheirCpus) {
   EXPECT_EQ(seen.wrong.load(), 0);
   release_thread_pool(pool);
 }
-#endif
 
 TEST(ThreadPool, MemoryComesFromTheAllocator) {
   struct Log {

@@ -13,11 +13,13 @@
  * the input's: groups = C / Cf, and groups divide K.
  *
  * Threads: every function may be called from any thread. A context and a plan may be used by many threads at once;
- * they are destroyed when no call is in flight. After fork the child makes new contexts, and NULL stands for a default
- * context of its own; contexts and plans that it inherits compute without their threads there, and may be destroyed.
- * Results are the same bits from run to run and for any number of threads.
- * Where no GPU is asked, no function takes more than 16 KB of its thread's stack, nor does a task of parallel_for.
- * Nothing here throws, aborts, exits or prints (but for CONVGRAD_VERBOSE=1, to stderr).
+ * they are destroyed when no call is in flight. A thread that is cancelled (pthread_cancel) in a call finishes it
+ * first. After fork the child makes new contexts, and NULL stands for a default context of its own; contexts and plans
+ * that it inherits compute without their threads there, and may be destroyed. Results are the same bits from run to run
+ * and for any number of threads: the caller's floating-point mode (rounding, what becomes of subnormal numbers) is that
+ * of every thread for its call. No call raises or traps a floating-point exception. Where no GPU is asked, no function
+ * takes more than 16 KB of its thread's stack, nor does a task of parallel_for. Nothing here throws, aborts, exits or
+ * prints (but for CONVGRAD_VERBOSE=1, to stderr).
  *
  * GPUs: a context whose target is a GPU's ("cuda", "opencl", or one by its full name) computes there; no context does
  * unasked. Drivers are loaded when such a context is made; where there is none the rest of the library works. Tensors
@@ -95,7 +97,7 @@ typedef struct {
 /* A tensor of the caller. Zero-initialise, then set. Borrowed for the call, never kept; operands are never written. */
 typedef struct {
   /* host pointer, CUdeviceptr or cl_mem; may be NULL when there are no elements; element-aligned is enough, a multiple
-   * of 64 bytes 2 to 3% faster with AVX-512. One pointer by two names, the second for operands that are const. */
+   * of 64 bytes is faster with AVX-512. One pointer by two names, the second for operands that are const. */
   union {
     void *data;
     const void *const_data;
@@ -166,7 +168,8 @@ const char *convgrad_version(void); /* "0.1.0" */
  * Start from convgrad_context_options_default(). */
 typedef struct {
   size_t struct_size;
-  int32_t num_threads; /* 0: CONVGRAD_NUM_THREADS, else the CPUs this process may use */
+  int32_t num_threads; /* 0: CONVGRAD_NUM_THREADS, else the CPUs this process may use: those of all its threads,
+                          whatever the calling one is pinned to; the library's own threads may run on any of them */
   int32_t strict;      /* 1: direct kernels only (no Winograd); also CONVGRAD_STRICT=1 */
   const char *target;  /* NULL: CONVGRAD_TARGET, else the best CPU target here (never a GPU); a target's name, e.g.
                           "x86_64_avx2", or "cuda" or "opencl" for the best of its kind: on the first device that can
@@ -256,6 +259,12 @@ typedef struct {
 
 size_t convgrad_kernel_count(void);
 const convgrad_kernel_info *convgrad_kernel_at(size_t index); /* static; NULL past the end */
+
+/* Ends the default context and its threads, for code that is unloaded: a plugin that holds the static library calls
+ * this before it goes, when its contexts and plans are destroyed. (The shared library ends its threads itself.) No call
+ * with a NULL context may be in flight; a later one makes a new default context. A plan that was made with a NULL
+ * context keeps the threads until it is destroyed. */
+void convgrad_default_context_destroy(void);
 
 #ifdef __cplusplus
 }

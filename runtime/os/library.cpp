@@ -1,4 +1,4 @@
-#include "gpu/library.h"
+#include "os/library.h"
 
 #include <dlfcn.h>
 #include <unistd.h>
@@ -6,18 +6,6 @@
 #include <cstring>
 
 namespace convgrad {
-
-ForkSafeLock gpu_lock;
-
-void ForkSafeLock::lock() {
-  const pid_t self = getpid();
-  while (true) {
-    pid_t holder = holder_.load(std::memory_order_relaxed);
-    // A lock that a thread of the parent held at fork is nobody's.
-    if (holder != self && holder_.compare_exchange_strong(holder, self, std::memory_order_acquire)) return;
-    usleep(100);
-  }
-}
 
 convgrad_status load_library(Library *library, Text *reason) {
   const pid_t self = getpid();
