@@ -80,10 +80,11 @@ def choices(options, problems, processor, targets, hardware, folder, log):
             for (problem, op), answer in zip(asked, probes.choose(target, machine, options.strict, asked))]
 
 
-def build(options, processor, targets, hardware, kernels, folder, prefix, log):
+def build(options, processor, targets, hardware, kernels, dtypes, folder, prefix, log):
     command = ["cmake", "-S", ROOT, "-B", folder / "library", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                f"-DBUILD_SHARED_LIBS={'ON' if options.shared else 'OFF'}", f"-DCONVGRAD_TARGETS={';'.join(targets)}",
                f"-DCONVGRAD_HARDWARE={';'.join(hardware)}", f"-DCONVGRAD_KERNEL_FILTER=^({'|'.join(sorted(kernels))})$",
+               f"-DCONVGRAD_DTYPES={';'.join(sorted(dtypes))}",
                f"-DCONVGRAD_GENERATOR={options.generator}", f"-DHalide_DIR={options.halide}/lib64/cmake/Halide",
                f"-DHalideHelpers_DIR={options.halide}/lib64/cmake/HalideHelpers", f"-DPython3_EXECUTABLE={sys.executable}",
                f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DCMAKE_INSTALL_LIBDIR=lib"]
@@ -138,7 +139,8 @@ def generate(options, problems, processor, targets):
     # An earlier package goes once the new one is there.
     made = folder / "package"
     shutil.rmtree(made, ignore_errors=True)
-    sizes = build(options, processor, targets, hardware, kernels, folder, made, log)
+    dtypes = {problem.dtype for problem in problems}
+    sizes = build(options, processor, targets, hardware, kernels, dtypes, folder, made, log)
     expect(kernels <= sizes.keys(), f"the library lacks {', '.join(sorted(kernels - sizes.keys()))}")
     manifest = write_manifest(options, processor, targets, hardware, chosen, sizes, made)
     shutil.rmtree(prefix, ignore_errors=True)
