@@ -316,8 +316,8 @@ def tune(options, console):
                 space = spaces[index]
 
                 def starts(space=space, problem=problem, incumbent=incumbent):
-                    found = [incumbent, *tuned_before(rows_path(options), problem, incumbent), *nearest(space, problem, outcomes),
-                             *other_defaults(tables, space)]
+                    found = [incumbent, *tuned_before(rows_path(options), problem, incumbent),
+                             *nearest(space, problem, outcomes), *other_defaults(tables, space)]
                     return {"kind": "starts", "problem": problem.text, "candidates": [
                         space.adapted(candidate)._asdict() for candidate in found if candidate.algorithm in space.algorithms]}
 

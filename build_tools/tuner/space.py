@@ -126,7 +126,8 @@ class Space:
 
     def is_alike(self, candidate):
         """Whether it is for the same op, element type, filter and stride."""
-        return (candidate.op, candidate.dtype, candidate.filter, candidate.stride) == (self.op, self.dtype, self.filter, self.stride)
+        kind = (self.op, self.dtype, self.filter, self.stride)
+        return (candidate.op, candidate.dtype, candidate.filter, candidate.stride) == kind
 
     def adapted(self, candidate):
         """A candidate of before for this problem."""

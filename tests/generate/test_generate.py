@@ -77,7 +77,8 @@ def test_the_manifest_names_every_kernel(packages, processor):
     assert {problem["dtype"] for problem in manifest["problems"]} == {"f32"}
     for problem in manifest["problems"]:
         op, parsed = parse(problem["problem"])
-        assert (op, list(parsed.input[1:]), list(parsed.filter)) == (problem["op"], problem["input_hwc"], problem["filter_hwio"])
+        sizes = (list(parsed.input[1:]), list(parsed.filter))
+        assert op == problem["op"] and sizes == (problem["input_hwc"], problem["filter_hwio"])
     library = packages / processor / manifest["library"]["file"]
     assert manifest["library"]["bytes"] == library.stat().st_size
     assert all(kernel["object_bytes"] > 1000 for kernel in kernels.values())

@@ -22,7 +22,8 @@ def test_the_text_of_a_problem():
 
 @pytest.mark.parametrize("text, whole", [
     ("conv2d", "conv2d f32 n1 h1 w1 c1 r1x1 k1 s1x1 d1x1 pVALID g1 NHWC"),
-    ("conv2d_backprop_input NCHW pSAME g4 k8 c4 f64 r5x3", "conv2d_backprop_input f64 n1 h1 w1 c4 r5x3 k8 s1x1 d1x1 pSAME g4 NCHW"),
+    ("conv2d_backprop_input NCHW pSAME g4 k8 c4 f64 r5x3",
+     "conv2d_backprop_input f64 n1 h1 w1 c4 r5x3 k8 s1x1 d1x1 pSAME g4 NCHW"),
 ])
 def test_what_a_text_leaves_out_has_a_default_and_the_order_is_free(text, whole):
     op, problem = parse(text)

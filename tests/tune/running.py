@@ -36,8 +36,8 @@ class Run:
 
     def real_tune(self, *options):
         """With the real generator and measuring program."""
-        command = [ROOT / "build_tools/tune", "--problems", self.folder / "problems.json", "--target", TARGET, "--hardware", "here",
-                   "--seconds", "0.02", "--schedules", self.folder / "schedules", "--log", self.log, *options]
+        command = [ROOT / "build_tools/tune", "--problems", self.folder / "problems.json", "--target", TARGET, "--seconds", "0.02",
+                   "--hardware", "here", "--schedules", self.folder / "schedules", "--log", self.log, *options]
         environment = {**os.environ, "CONVGRAD_GENERATOR": os.environ.get("CONVGRAD_TUNE_GENERATOR", ""), "COLUMNS": "200"}
         return subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment)
 
