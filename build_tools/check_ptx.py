@@ -29,7 +29,7 @@ SHARED_UNIT = 128
 SHARED_OF_SYSTEM = 1024  # a block, besides its own
 # What the schedules plan for: no kernel asks for more shared memory than a block may have without opting in, and enough
 # warps are resident that some compute while others wait for their panels. (6, not 8: docs/measurements/gpu.md)
-SHARED_LIMIT = 48 * 1024
+SHARED_LIMIT = 1024 * int(re.search(r"kCudaLimits = \{\d+, (\d+) \* 1024\}", (ROOT / "runtime/gpu/limits.h").read_text())[1])
 LEAST_WARPS = 6
 
 

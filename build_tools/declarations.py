@@ -157,7 +157,9 @@ class Family:
         if unknown:
             raise DeclarationError(f"{path}: runtime/kernel_facts.inc has no {', '.join(sorted(unknown))}")
         self.algorithm = traits["algorithm"]
-        self.ops, self.devices, self.dtypes = (tuple(traits[key].split()) for key in ("ops", "devices", "dtypes"))
+        self.ops, self.devices = (tuple(traits[key].split()) for key in ("ops", "devices"))
+        same = tuple(dtype.name for dtype in DTYPES.values() if dtype.storage == dtype.accumulator)
+        self.dtypes = same if traits["dtypes"] == "sums_as_stored" else tuple(traits["dtypes"].split())
         self.fixed, self.strict = traits["fixed"] == "1", traits["strict"] == "1"
 
     def is_switch(self, name):

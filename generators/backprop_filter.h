@@ -4,8 +4,6 @@
 #ifndef CONVGRAD_GENERATORS_BACKPROP_FILTER_H
 #define CONVGRAD_GENERATORS_BACKPROP_FILTER_H
 
-#include <type_traits>
-
 #include "generators/generator_base.h"
 #include "schedules/filter.h"
 
@@ -64,8 +62,7 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter<Family>, Family> {
   }
 
  private:
-  static constexpr bool kOnGpu = std::is_same_v<Family, GpuFilterGeneric> || std::is_same_v<Family, GpuFilterDirect>;
-  static constexpr bool kAlongInput = std::is_same_v<Family, FilterAlongInput>;
+  static constexpr bool kOnGpu = Family::on_gpu, kAlongInput = Family::along_input;
 
   Expr step_x() const { return one_tap(filter_width) ? 1 : stride_width; }
   Expr step_y() const { return one_tap(filter_height) ? 1 : stride_height; }
@@ -78,7 +75,7 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter<Family>, Family> {
       in_place = params().in_place != 0;
       input_in_place = params().input_in_place != 0;
     }
-    const Func image = !fixed()         ? zero_outside(input, {0, 1, 2})
+    const Func image = !fixed()          ? zero_outside(input, {0, 1, 2})
                        : !input_in_place ? channels_repeated(input, {1, 2})
                        : kAlongInput     ? channels_repeated(input, {})
                                          : unpacked(input);
@@ -90,7 +87,8 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter<Family>, Family> {
     const RVar q = reduction.x, p = reduction.y, image_n = reduction.z;
     if (fixed()) {
       input_panel(c, x, y, n) = image(c, from_x(), from_y(), n);
-      sum(k, c, s, r) += product(input_panel(c, q * step_x() + s, p * step_y() + r, image_n), gradient_panel(k, q, p, image_n));
+      sum(k, c, s, r) +=
+          product(input_panel(c, q * step_x() + s, p * step_y() + r, image_n), gradient_panel(k, q, p, image_n));
     } else {
       input_panel(c, x, y, n, s, r) = image(c, x * stride_w + s * dilation_w, y * stride_h + r * dilation_h, n);
       sum(k, c, s, r) += product(input_panel(c, q, p, image_n, s, r), gradient_panel(k, q, p, image_n));
@@ -110,8 +108,8 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter<Family>, Family> {
     const Expr panels = across * down * out_backprop.dim(3).extent();
     const int block_k = params.block_vectors * lanes(), block_c = params.block_channels;
     const Expr tiles = ((filter_backprop.dim(0).extent() + block_k - 1) / block_k) *
-                       ((filter_backprop.dim(1).extent() + block_c - 1) / block_c) *
-                       filter_backprop.dim(3).extent() * (fixed() ? Expr(1) : filter_backprop.dim(2).extent());
+                       ((filter_backprop.dim(1).extent() + block_c - 1) / block_c) * filter_backprop.dim(3).extent() *
+                       (fixed() ? Expr(1) : filter_backprop.dim(2).extent());
     const Expr wanted = clamp(params.target_blocks / max(tiles, 1), 1, max(panels, 1));
     const Expr panels_of_part = (panels + wanted - 1) / wanted;
     const Expr parts = (panels + panels_of_part - 1) / max(panels_of_part, 1);

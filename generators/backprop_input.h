@@ -10,7 +10,6 @@
 #define CONVGRAD_GENERATORS_BACKPROP_INPUT_H
 
 #include <string>
-#include <type_traits>
 #include <vector>
 
 #include "generators/filter_panel.h"
@@ -77,7 +76,7 @@ class BackpropInput : public Conv2dGenerator<BackpropInput<Family>, Family> {
 
  private:
   // Its vectors run along the reduced channels, so that both panels are whole vectors of those.
-  static constexpr bool kAlongReduction = std::is_same_v<Family, ImageAlongReduction>;
+  static constexpr bool kAlongReduction = Family::along_reduction;
 
   struct Phase {
     Output<Buffer<void, 4>> *output = nullptr;

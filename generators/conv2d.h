@@ -38,9 +38,8 @@ class Conv2d : public Conv2dGenerator<Conv2d<Family>, Family> {
       const Expr step_x = one_tap(filter_width) ? 1 : stride_width, step_y = one_tap(filter_height) ? 1 : stride_height;
       image_panel(c, q, p, n) =
           image(c, one_tap(filter_width) ? q * stride_width : q, one_tap(filter_height) ? p * stride_height : p, n);
-      sum(filter_panel.of_sum()) +=
-          product(filter_panel.tap(reduction),
-                  image_panel(reduction.x, q * step_x + reduction.y, p * step_y + reduction.z, n));
+      sum(filter_panel.of_sum()) += product(
+          filter_panel.tap(reduction), image_panel(reduction.x, q * step_x + reduction.y, p * step_y + reduction.z, n));
     } else {
       reduction = RDom(0, channels, 0, filter.dim(2).extent(), 0, filter.dim(3).extent());
       image_panel(c, q, p, n, s, r) = image(c, q * stride_w + s * dilation_w, p * stride_h + r * dilation_h, n);

@@ -20,23 +20,23 @@
 namespace convgrad {
 
 // What a generator that is a template names of its base.
-#define CONVGRAD_GENERATOR_NAMES(Generator)                                                                      \
-  using Base = Conv2dGenerator<Generator<Family>, Family>;                                                       \
-  using Expr = Halide::Expr;                                                                                     \
-  using Func = Halide::Func;                                                                                     \
-  using RDom = Halide::RDom;                                                                                     \
-  using Var = Halide::Var;                                                                                       \
-  template <typename T>                                                                                          \
-  using Input = typename Base::template Input<T>;                                                                \
-  template <typename T>                                                                                          \
-  using Output = typename Base::template Output<T>;                                                              \
-  template <typename T, int D>                                                                                   \
-  using Buffer = typename Base::template Buffer<T, D>;                                                           \
-  using Base::channels_repeated, Base::configure_offsets, Base::configure_types, Base::filter_height,            \
+#define CONVGRAD_GENERATOR_NAMES(Generator)                                                                         \
+  using Base = Conv2dGenerator<Generator<Family>, Family>;                                                          \
+  using Expr = Halide::Expr;                                                                                        \
+  using Func = Halide::Func;                                                                                        \
+  using RDom = Halide::RDom;                                                                                        \
+  using Var = Halide::Var;                                                                                          \
+  template <typename T>                                                                                             \
+  using Input = typename Base::template Input<T>;                                                                   \
+  template <typename T>                                                                                             \
+  using Output = typename Base::template Output<T>;                                                                 \
+  template <typename T, int D>                                                                                      \
+  using Buffer = typename Base::template Buffer<T, D>;                                                              \
+  using Base::channels_repeated, Base::configure_offsets, Base::configure_types, Base::filter_height,               \
       Base::filter_width, Base::finish_schedule, Base::fixed, Base::in_vectors, Base::in_whole_panels, Base::lanes, \
-      Base::on_gpu, Base::one_tap, Base::packed_filter_channels, Base::padded, Base::params, Base::prefetch_of,  \
-      Base::product, Base::set_filter_layout, Base::set_gradient_layout, Base::set_layout, Base::set_panel_size, \
-      Base::set_panel_under_filter, Base::storage, Base::stored, Base::stride_height, Base::stride_width,        \
+      Base::on_gpu, Base::one_tap, Base::packed_filter_channels, Base::padded, Base::params, Base::prefetch_of,     \
+      Base::product, Base::set_filter_layout, Base::set_gradient_layout, Base::set_layout, Base::set_panel_size,    \
+      Base::set_panel_under_filter, Base::storage, Base::stored, Base::stride_height, Base::stride_width,           \
       Base::taps_of_phase, Base::unpacked, Base::zero, Base::zero_outside;
 
 // `Family`: the kernel family (schedules/families/), whose numbers are the generator's parameters.
@@ -237,10 +237,8 @@ class Conv2dGenerator : public Halide::Generator<Derived> {
                        const std::vector<Halide::Func> &whole_tensors = {}) {
     if (on_gpu()) {
       keep_in_registers(this->get_pipeline(), in_registers);
-      // What a CUDA block has without opting in; what OpenCL devices from a CPU to a phone's GPU have.
       const bool cuda = this->get_target().has_feature(Halide::Target::CUDA);
-      write_launch_plan(this->get_pipeline(), launch_file,
-                        cuda ? LaunchLimits{1024, 48 * 1024} : LaunchLimits{256, 32 * 1024});
+      write_launch_plan(this->get_pipeline(), launch_file, cuda ? kCudaLimits : kOpenClLimits);
     }
     if (!buffers_with_offset_.empty()) add_buffer_offsets(this->get_pipeline(), buffers_with_offset_);
     write_scratch_size(this->get_pipeline(), kernel_name, scratch_file, whole_tensors);

@@ -78,7 +78,8 @@ TransformedTiles transform_tiles(const Image &image, const Grid &grid, int size,
   }
   tiles.interior.pixels(c, t, x, y) = constant_exterior(image, Halide::Internal::make_zero(image.type()), bounds)(
       c, Halide::min(inside_x + x, image.dim(1).max()), Halide::min(inside_y + y, image.dim(2).max()), n);
-  tiles.border.pixels(c, t, x, y) = constant_exterior(image, Halide::Internal::make_zero(image.type()))(c, first_x + x, first_y + y, n);
+  tiles.border.pixels(c, t, x, y) =
+      constant_exterior(image, Halide::Internal::make_zero(image.type()))(c, first_x + x, first_y + y, n);
 
   tiles.tile(c, t, i, j) = Halide::undef(image.type());
   for (TransformedTiles::Way *way : {&tiles.interior, &tiles.border}) {

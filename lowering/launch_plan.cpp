@@ -35,7 +35,7 @@ class Needs : public IRVisitor {
 
 class LaunchPlan : public IRMutator {
  public:
-  LaunchPlan(std::string file, const LaunchLimits &limits) : file_(std::move(file)), limits_(limits) {}
+  LaunchPlan(std::string file, const GpuLimits &limits) : file_(std::move(file)), limits_(limits) {}
 
   using IRMutator::mutate;
   Stmt mutate(const Stmt &stmt) override {
@@ -60,14 +60,14 @@ class LaunchPlan : public IRMutator {
   }
 
   std::string file_;
-  LaunchLimits limits_;
+  GpuLimits limits_;
   int depth_ = 0;
   std::ostringstream lines_;
 };
 
 }  // namespace
 
-void write_launch_plan(Halide::Pipeline pipeline, const std::string &file, const LaunchLimits &limits) {
+void write_launch_plan(Halide::Pipeline pipeline, const std::string &file, const GpuLimits &limits) {
   pipeline.add_custom_lowering_pass(new LaunchPlan(file, limits));
 }
 

@@ -4,8 +4,9 @@
 
 #include <Halide.h>
 
-#include <cstdint>
 #include <string>
+
+#include "runtime/gpu/limits.h"
 
 namespace convgrad {
 
@@ -13,10 +14,7 @@ namespace convgrad {
 // bytes of shared memory a block, bytes of accumulators a thread. Numbers that are not constants fail the build: what a
 // launch needs must be known before there is a GPU to refuse it. So do numbers above the limits. An empty name: nothing
 // is written, the checks remain.
-struct LaunchLimits {
-  int64_t threads, shared_bytes;  // of a block
-};
-void write_launch_plan(Halide::Pipeline pipeline, const std::string &file, const LaunchLimits &limits);
+void write_launch_plan(Halide::Pipeline pipeline, const std::string &file, const GpuLimits &limits);
 
 }  // namespace convgrad
 

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <set>
 
+#include "runtime/scratch_layout.h"
+
 namespace convgrad {
 namespace {
 
@@ -46,7 +48,7 @@ class ScratchSize : public IRMutator {
     bytes += op->padding * static_cast<int64_t>(op->type.bytes());
     const bool on_heap = op->memory_type == Halide::MemoryType::Heap ||
                          (op->memory_type == Halide::MemoryType::Auto && bytes > kLargestStackBlock);
-    const int64_t block = on_heap ? (bytes + 63) / 64 * 64 + 128 : 0;
+    const int64_t block = on_heap ? static_cast<int64_t>(scratch_layout::block(static_cast<size_t>(bytes))) : 0;
     live_ += block;
     most_ = std::max(most_, live_);
     Stmt same = IRMutator::visit(op);

@@ -259,8 +259,8 @@ class ProveAsserts : public IRMutator {
       condition = substitute(let->first, let->second, condition);
       proved = holds(condition);
     }
-    _halide_user_assert(proved)
-        << "a bound of the schedule may be too small: " << simplify(condition) << ", " << op->message;
+    _halide_user_assert(proved) << "a bound of the schedule may be too small: " << simplify(condition) << ", "
+                                << op->message;
     return Evaluate::make(0);
   }
 

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <limits>
 
-#include "packed_filter.h"
+#include "divide/packed_filter.h"
 
 namespace convgrad {
 namespace {
@@ -147,7 +147,8 @@ bool accepts(const Kernel &kernel, const Normalized &problem, Text *reason) {
       return false;
     }
     // Positions with one tap that meet padding are trimmed, unless a kernel asked for by name gets the problem whole.
-    if (kernel.reads_input_in_place != 0 && (axis.before > 0 || Wide{axis.stride} * (axis.out - 1) - axis.before >= axis.in)) {
+    if (kernel.reads_input_in_place != 0 &&
+        (axis.before > 0 || Wide{axis.stride} * (axis.out - 1) - axis.before >= axis.in)) {
       reason->append("reads the input in place, the problem has padding along its %s",
                      i == HEIGHT ? "height" : "width");
       return false;

@@ -7,7 +7,7 @@
 #include <atomic>
 
 #include "call_context.h"
-#include "take_run.h"
+#include "divide/take_run.h"
 
 namespace {
 

@@ -9,17 +9,17 @@
 #include "gpu/gpu.h"
 #include "hardware.h"
 #include "kernel_table.h"
-#include "problem.h"
 #include "os/no_cancellation.h"
+#include "problem.h"
 
 namespace convgrad {
 namespace {
 
 #define CONVGRAD_FACT(fact, value) kernel.fact = value;
-#define CONVGRAD_LISTED(op, name, dtype, target, algorithm, facts)                                                 \
-  [] {                                                                                                             \
-    Kernel kernel = {};                                                                                            \
-    facts return ListedKernel{#name, &target_##target, #algorithm, op, CONVGRAD_##dtype, kernel.strict != 0};      \
+#define CONVGRAD_LISTED(op, name, dtype, target, algorithm, facts)                                            \
+  [] {                                                                                                        \
+    Kernel kernel = {};                                                                                       \
+    facts return ListedKernel{#name, &target_##target, #algorithm, op, CONVGRAD_##dtype, kernel.strict != 0}; \
   }(),
 
 constexpr ListedKernel kListed[] = {

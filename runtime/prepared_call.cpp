@@ -6,12 +6,12 @@
 #include <limits>
 
 #include "build_targets.h"
+#include "divide/packed_filter.h"
 #include "float_mode.h"
 #include "gpu/gpu.h"
 #include "last_error.h"
 #include "launch.h"
 #include "os/no_cancellation.h"
-#include "packed_filter.h"
 #include "problem_text.h"
 #include "validate.h"
 

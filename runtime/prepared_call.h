@@ -3,9 +3,9 @@
 #define CONVGRAD_RUNTIME_PREPARED_CALL_H
 
 #include "context.h"
+#include "divide/pieces.h"
 #include "kernel_table.h"
 #include "normalize.h"
-#include "pieces.h"
 
 namespace convgrad {
 

@@ -23,7 +23,7 @@ constexpr Dtype kDtypes[] = {
 #include "dtypes.inc"
 #undef CONVGRAD_DTYPE
 };
-#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps)                       \
+#define CONVGRAD_DTYPE(constant, name, halide, storage, accumulator, bytes, eps)                         \
   static_assert(kDtypes[CONVGRAD_##constant].dtype == CONVGRAD_##constant, "in convgrad_dtype's order"); \
   static_assert(sizeof(storage) == (bytes), "what an element takes");
 #include "dtypes.inc"

@@ -3,15 +3,13 @@
 namespace convgrad {
 
 void *ScratchStack::allocate(size_t bytes) {
-  // The header fills the 64 bytes before the block; the block's size is rounded, and 64 bytes follow.
-  const size_t room = bytes_ - used_;
-  const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  if (rounded < bytes || rounded > room || room - rounded < 2 * kAlignment) return nullptr;
+  const size_t taken = scratch_layout::block(bytes);
+  if (taken < bytes || taken > bytes_ - used_) return nullptr;
   Header *header = header_at(used_);
   header->previous = top_;
   header->freed = false;
   top_ = used_;
-  used_ += 2 * kAlignment + rounded;
+  used_ += taken;
   return reinterpret_cast<char *>(header) + kAlignment;
 }
 

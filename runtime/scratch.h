@@ -5,13 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "scratch_layout.h"
+
 namespace convgrad {
 
 // Blocks are aligned to 64 bytes with 64 readable bytes before and behind them. They may be freed in any order; their
 // room comes back once no later block is in use.
 class ScratchStack {
  public:
-  static constexpr size_t kAlignment = 64;
+  static constexpr size_t kAlignment = scratch_layout::kLine;
 
   // The memory's start is aligned.
   ScratchStack(void *memory, size_t bytes) : memory_(static_cast<char *>(memory)), bytes_(bytes) {}

@@ -1,4 +1,4 @@
-// Families whose result is a filter: dw of backprop_filter.
+// The stages of families whose result is a filter: dw of backprop_filter.
 #ifndef CONVGRAD_SCHEDULES_FILTER_H
 #define CONVGRAD_SCHEDULES_FILTER_H
 
@@ -27,36 +27,6 @@ struct FilterStages {
   Halide::Var part;
   Halide::RDom all_parts;
   int taps_x = 1;  // how many columns of the filter a block computes: all of a direct algorithm's
-};
-
-struct FilterGeneric {
-#define CONVGRAD_FAMILY_INC "schedules/families/filter_generic.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const FilterStages &stages, const Params &params);
-};
-
-struct FilterDirect {
-#define CONVGRAD_FAMILY_INC "schedules/families/filter_direct.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const FilterStages &stages, const Params &params);
-};
-
-struct FilterAlongInput {
-#define CONVGRAD_FAMILY_INC "schedules/families/filter_along_input.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const FilterStages &stages, const Params &params);
-};
-
-struct GpuFilterGeneric {
-#define CONVGRAD_FAMILY_INC "schedules/families/gpu_filter_generic.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const FilterStages &stages, const Params &params);
-};
-
-struct GpuFilterDirect {
-#define CONVGRAD_FAMILY_INC "schedules/families/gpu_filter_direct.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const FilterStages &stages, const Params &params);
 };
 
 }  // namespace convgrad

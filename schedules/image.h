@@ -1,4 +1,4 @@
-// Families whose result is an image: y of conv2d, dx of backprop_input.
+// The stages of families whose result is an image: y of conv2d, dx of backprop_input.
 #ifndef CONVGRAD_SCHEDULES_IMAGE_H
 #define CONVGRAD_SCHEDULES_IMAGE_H
 
@@ -54,48 +54,6 @@ struct AlongWidthStages {
   int halo_x = 0, halo_y = 0;        // how many more columns (rows) of the panel are read than a phase has
   Halide::Expr gradient_in_vectors;  // whether the reduced channels come in whole vectors
   Halide::Expr result_in_one_run;    // whether the result has just tile_channels channels and nothing between pixels
-};
-
-struct ImageGeneric {
-#define CONVGRAD_FAMILY_INC "schedules/families/image_generic.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const ImageStages &stages, const Params &params);
-};
-
-struct ImageDirect {
-#define CONVGRAD_FAMILY_INC "schedules/families/image_direct.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const ImageStages &stages, const Params &params);
-};
-
-struct ImageOnePanel {
-#define CONVGRAD_FAMILY_INC "schedules/families/image_one_panel.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const ImageStages &stages, const Params &params);
-};
-
-struct ImageAlongReduction {
-#define CONVGRAD_FAMILY_INC "schedules/families/image_along_reduction.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const ImageStages &stages, const Params &params);
-};
-
-struct ImageAlongWidth {
-#define CONVGRAD_FAMILY_INC "schedules/families/image_along_width.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const AlongWidthStages &stages, const Params &params);
-};
-
-struct GpuImageGeneric {
-#define CONVGRAD_FAMILY_INC "schedules/families/gpu_image_generic.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const ImageStages &stages, const Params &params);
-};
-
-struct GpuImageDirect {
-#define CONVGRAD_FAMILY_INC "schedules/families/gpu_image_direct.inc"
-#include "schedules/define_family.inc"
-  static void schedule(const ImageStages &stages, const Params &params);
 };
 
 }  // namespace convgrad

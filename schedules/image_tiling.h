@@ -17,8 +17,9 @@ struct ImageTiling {
   }
   template <typename Params>
   static ImageTiling of(const Params &params, int tile_channels, int block_channels, int tile_images) {
-    return {tile_channels,       params.tile_width,   params.tile_height,  tile_images,           block_channels,
-            params.block_width,  params.block_height, params.block_images, params.block_reduction, params.lanes};
+    return {tile_channels,          params.tile_width,  params.tile_height,  tile_images,
+            block_channels,         params.block_width, params.block_height, params.block_images,
+            params.block_reduction, params.lanes};
   }
 };
 

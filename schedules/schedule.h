@@ -1,10 +1,11 @@
 // The seam between what is computed (generators/) and how (schedules/): a generator hands over its stages by name, a
 // family's schedule gives them loops, storage and vectors. No arithmetic in schedules, no directive in generators.
 //
-// A family's struct has what its declaration (schedules/families/) says and the function that schedules its stages. On
-// CPUs schedules are register tiles over packed panels, tasks of independent tiles of the result; all scratch is on the
-// heap, inside tasks, with sizes known at compile time. On GPUs, the same for CUDA and OpenCL, they are blocks of the
-// result and threads of register tiles.
+// A family's struct has what its declaration (schedules/families/) says and the function that schedules its stages; its
+// header is derived from the declaration when the build is configured ("families/<family>.h",
+// generators/CMakeLists.txt). On CPUs schedules are register tiles over packed panels, tasks of independent tiles of
+// the result; all scratch is on the heap, inside tasks, with sizes known at compile time. On GPUs, the same for CUDA
+// and OpenCL, they are blocks of the result and threads of register tiles.
 #ifndef CONVGRAD_SCHEDULES_SCHEDULE_H
 #define CONVGRAD_SCHEDULES_SCHEDULE_H
 

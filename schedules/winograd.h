@@ -1,4 +1,4 @@
-// Families of Winograd's minimal filtering (generators/winograd.h).
+// The stages of families of Winograd's minimal filtering (generators/winograd.h).
 #ifndef CONVGRAD_SCHEDULES_WINOGRAD_H
 #define CONVGRAD_SCHEDULES_WINOGRAD_H
 
@@ -54,18 +54,6 @@ struct WinogradFilterStages {
   TransformedTiles input;     // 6 x 6, its channel is c
   TransformedTiles gradient;  // 4 x 4, its channel is k
   Halide::Var k, c, s, r, i, j;
-};
-
-struct WinogradImage {
-#define CONVGRAD_FAMILY_INC "schedules/families/winograd_image.inc"
-#include "schedules/define_family.inc"
-  static void schedule(WinogradImageStages stages, const Params &params);
-};
-
-struct WinogradFilter {
-#define CONVGRAD_FAMILY_INC "schedules/families/winograd_filter.inc"
-#include "schedules/define_family.inc"
-  static void schedule(WinogradFilterStages stages, const Params &params);
 };
 
 }  // namespace convgrad

@@ -1,3 +1,5 @@
+#include "families/gpu_image_direct.h"
+
 #include "generators/backprop_input.h"
 #include "generators/conv2d.h"
 

@@ -5,6 +5,7 @@
 // Counted from the result's minimum, which holds the padding, each phase has every step_x-th column, and each group of
 // step_x columns has one of each phase. Which place in a group is which phase's depends on that minimum, so it is known
 // at run time only; that a place belongs to one phase throughout is enough. Rows likewise.
+#include "families/image_along_width.h"
 #include "generators/generator_base.h"
 #include "schedules/image.h"
 
@@ -26,7 +27,8 @@ class BackpropInputAlongWidth : public Conv2dGenerator<BackpropInputAlongWidth, 
     define_panel();
 
     const int tile = params().tile_channels, group_x = step_x * tile;
-    std::vector<Expr> group(group_x * step_y, Halide::Internal::make_zero(accumulator()));  // its values, channels innermost
+    std::vector<Expr> group(group_x * step_y,
+                            Halide::Internal::make_zero(accumulator()));  // its values, channels innermost
     for (int a = 0; a < step_y; a++) {
       for (int b = 0; b < step_x; b++) {
         const Phase phase = define_phase(a, b);
@@ -57,8 +59,8 @@ class BackpropInputAlongWidth : public Conv2dGenerator<BackpropInputAlongWidth, 
     stages.halo_y = taps_of_phase(filter_height, step_y, 0) - 1 + (step_y > 1 ? 1 : 0);
     stages.prefetch = prefetch_of(out_backprop);
     stages.gradient_in_vectors = in_vectors(out_backprop);
-    stages.result_in_one_run = in_backprop.dim(0).extent() == params().tile_channels &&
-                               in_backprop.dim(1).stride() == params().tile_channels;
+    stages.result_in_one_run =
+        in_backprop.dim(0).extent() == params().tile_channels && in_backprop.dim(1).stride() == params().tile_channels;
     ImageAlongWidth::schedule(stages, params());
     finish_schedule({});
   }

@@ -1,3 +1,5 @@
+#include "families/image_direct.h"
+
 #include "generators/backprop_input.h"
 #include "generators/conv2d.h"
 

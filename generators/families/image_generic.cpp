@@ -1,3 +1,5 @@
+#include "families/image_generic.h"
+
 #include "generators/backprop_input.h"
 #include "generators/conv2d.h"
 

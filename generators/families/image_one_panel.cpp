@@ -1,3 +1,5 @@
+#include "families/image_one_panel.h"
+
 #include "generators/backprop_input.h"
 #include "generators/conv2d.h"
 

@@ -4,6 +4,7 @@
 //
 // dy is cut into tiles of 4 x 4 pixels, each of which meets 6 x 6 pixels of the input. The 36 products of all tiles are
 // added up before they are transformed back, once.
+#include "families/winograd_filter.h"
 #include "generators/generator_base.h"
 #include "generators/winograd.h"
 

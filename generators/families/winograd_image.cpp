@@ -6,6 +6,7 @@
 //   backprop_input  dx[n,h,w,c] = sum over r,s,k  dy[n, h + top - r, w + left - s, k] * w[r,s,c,k]
 //
 // the second of which is the first with the filter turned round and another origin.
+#include "families/winograd_image.h"
 #include "generators/generator_base.h"
 #include "generators/winograd.h"
 

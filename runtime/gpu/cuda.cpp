@@ -4,6 +4,7 @@
 
 #include "gpu/cuda_api.h"
 #include "gpu/device.h"
+#include "gpu/limits.h"
 #include "os/library.h"
 
 namespace convgrad {
@@ -198,8 +199,7 @@ convgrad_status prepare_function(GpuDevice *device, GpuModule *module, GpuFuncti
   if (function->handle == nullptr) {
     CONVGRAD_CUDA_TRY(cuModuleGetFunction, &function->handle, module->handle, function->name);
   }
-  constexpr int32_t kAlwaysAllowed = 48 * 1024;
-  if (shared_bytes <= kAlwaysAllowed || shared_bytes <= function->max_shared) return CONVGRAD_OK;
+  if (shared_bytes <= kCudaLimits.shared_bytes || shared_bytes <= function->max_shared) return CONVGRAD_OK;
   if (shared_bytes > device->max_shared) {
     reason->append("%s wants %d bytes of shared memory, %s has %d a block", function->name, shared_bytes, device->name,
                    device->max_shared);

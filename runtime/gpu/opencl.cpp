@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "gpu/device.h"
+#include "gpu/limits.h"
 #include "gpu/opencl_api.h"
 #include "memory.h"
 #include "os/library.h"
@@ -23,9 +24,8 @@ constexpr Symbol kSymbols[] = {
 Library library = {
     "libOpenCL.so.1", "OpenCL library", kSymbols, sizeof kSymbols / sizeof kSymbols[0], &api, nullptr, 0};
 
-// What the schedules of OpenCL targets count on.
-constexpr size_t kWorkGroup = 256;
-constexpr uint64_t kLocalMemory = 32 * 1024;
+constexpr size_t kWorkGroup = kOpenClLimits.threads;
+constexpr uint64_t kLocalMemory = kOpenClLimits.shared_bytes;
 
 constexpr convgrad::Memory kHostMemory = {nullptr, nullptr, nullptr};
 

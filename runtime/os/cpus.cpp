@@ -32,10 +32,10 @@ CpuSet cpus_of_process(const char *threads) {
   // Not with opendir(), which allocates: a context's memory may be the application's to give.
   const int folder = open(threads, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return cpus;
-  alignas(dirent64) char entries[4096];
+  alignas(dirent) char entries[4096];
   for (long bytes; (bytes = syscall(SYS_getdents64, folder, entries, sizeof entries)) > 0;) {
     for (long at = 0; at < bytes;) {
-      const auto *entry = reinterpret_cast<const dirent64 *>(entries + at);
+      const auto *entry = reinterpret_cast<const dirent *>(entries + at);
       const auto thread = static_cast<pid_t>(strtol(entry->d_name, nullptr, 10));
       if (thread > 0) cpus.add(CpuSet(thread));  // not "." and ".."; one that has ended meanwhile has none
       at += entry->d_reclen;

@@ -25,6 +25,9 @@
 // What each gains and where, and what was tried without gain: docs/measurements/filter_direct.md
 #include <vector>
 
+#include "families/filter_along_input.h"
+#include "families/filter_direct.h"
+#include "families/filter_generic.h"
 #include "schedules/filter.h"
 
 namespace convgrad {

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "families/image_direct.h"
+#include "families/image_generic.h"
 #include "schedules/image.h"
 #include "schedules/image_tiling.h"
 

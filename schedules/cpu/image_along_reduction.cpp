@@ -9,6 +9,7 @@
 //      tile        tile_channels x tile_width x tile_height accumulators, each a vector
 //
 // docs/measurements/image_along_reduction.md
+#include "families/image_along_reduction.h"
 #include "schedules/cpu/image_tasks.h"
 
 namespace convgrad {

@@ -15,6 +15,7 @@
 // The taps of a row are unrolled inside of the loop over channels: of one tap at a time it is too short to pay for
 // beginning and end. With AVX-512 four taps of 7x7 spill, which Zen 5 does not mind but Skylake-X would, by llvm-mca:
 // so 7x7 is a row of Zen 5's there, and no default. docs/measurements/image_along_width.md
+#include "families/image_along_width.h"
 #include "schedules/image.h"
 
 namespace convgrad {

@@ -15,6 +15,7 @@
 // prefetch: where the image is too large for L3 and results have few channels, tasks wait for it, so that the next
 // task's comes meanwhile; from L3 there is nothing to wait for, and the calls cost.
 // docs/measurements/image_one_panel.md
+#include "families/image_one_panel.h"
 #include "schedules/cpu/image_tasks.h"
 
 namespace convgrad {

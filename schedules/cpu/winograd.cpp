@@ -33,8 +33,8 @@ void schedule_tiles(TransformedTiles tiles, Func consumer, RVar panel, int lanes
         .reorder(lane, tiles.j, tiles.i, vector, tiles.t)
         .vectorize(lane)
         .unroll(tiles.j);
-    schedule_pass(way->rows.compute_at(tiles.tile, vector), tiles.channel, lanes, tiles.i, WinogradSizes::domain_side, tiles.y,
-                  tiles.size);
+    schedule_pass(way->rows.compute_at(tiles.tile, vector), tiles.channel, lanes, tiles.i, WinogradSizes::domain_side,
+                  tiles.y, tiles.size);
     schedule_pass(way->pixels.compute_at(way->rows, tiles.y), tiles.channel, lanes, tiles.x, tiles.size, tiles.y, 1);
   }
 }

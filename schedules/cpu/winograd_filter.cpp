@@ -8,6 +8,7 @@
 //      tile       tile_vectors x tile_channels accumulators in registers
 //
 // docs/measurements/winograd.md
+#include "families/winograd_filter.h"
 #include "schedules/cpu/winograd.h"
 
 namespace convgrad {
@@ -18,7 +19,8 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-void WinogradFilter::schedule(WinogradFilterStages stages, const Params &params) {
+void WinogradFilter::schedule(const WinogradFilterStages &given, const Params &params) {
+  WinogradFilterStages stages = given;  // Funcs are handles
   const int lanes = params.lanes;
   const int block_k = params.block_vectors * lanes;
   Func result = stages.result, products = stages.products;
@@ -36,7 +38,8 @@ void WinogradFilter::schedule(WinogradFilterStages stages, const Params &params)
       .unroll(stages.s)
       .unroll(stages.r);
   schedule_pass(stages.output_tile.compute_at(result, vector), k, lanes, stages.r, 3, stages.s, 3);
-  schedule_pass(stages.output_rows.compute_at(result, vector), k, lanes, stages.s, 3, stages.j, WinogradSizes::domain_side);
+  schedule_pass(stages.output_rows.compute_at(result, vector), k, lanes, stages.s, 3, stages.j,
+                WinogradSizes::domain_side);
 
   RVar panel("panel");
   schedule_products(products, stages.reduction.x, params.block_tiles, panel, k, params.tile_vectors, lanes, c,

@@ -10,6 +10,7 @@
 // memory of run-time size. How much scratch is too much depends on the CPU: more than L2 holds cost more than it saved
 // on one (64 channels at 56 x 56: 36 tiles a block at 144% of the FMA peak, 66 at 123%; AVX-512, Ice Lake, November
 // 2026) and less on another, whose L3 is near. docs/measurements/winograd.md
+#include "families/winograd_image.h"
 #include "schedules/cpu/winograd.h"
 
 namespace convgrad {
@@ -22,7 +23,8 @@ using Halide::RVar;
 using Halide::TailStrategy;
 using Halide::Var;
 
-void WinogradImage::schedule(WinogradImageStages stages, const Params &params) {
+void WinogradImage::schedule(const WinogradImageStages &given, const Params &params) {
+  WinogradImageStages stages = given;  // Funcs are handles
   const int lanes = params.lanes;
   const int block_channels = params.block_vectors * lanes, reduction = params.block_reduction;
   Func result = stages.result, products = stages.products;
@@ -50,8 +52,10 @@ void WinogradImage::schedule(WinogradImageStages stages, const Params &params) {
       .unroll(stages.pixels.x)
       .unroll(stages.pixels.y);
 
-  schedule_pass(stages.output_tile.compute_at(result, vector), channel, lanes, y, WinogradSizes::pixel_side, x, WinogradSizes::pixel_side);
-  schedule_pass(stages.output_rows.compute_at(result, vector), channel, lanes, x, WinogradSizes::pixel_side, j, WinogradSizes::domain_side);
+  schedule_pass(stages.output_tile.compute_at(result, vector), channel, lanes, y, WinogradSizes::pixel_side, x,
+                WinogradSizes::pixel_side);
+  schedule_pass(stages.output_rows.compute_at(result, vector), channel, lanes, x, WinogradSizes::pixel_side, j,
+                WinogradSizes::domain_side);
 
   RVar panel("panel");
   schedule_products(products, stages.reduction.x, reduction, panel, channel, params.tile_vectors, lanes, t,
@@ -67,8 +71,8 @@ void WinogradImage::schedule(WinogradImageStages stages, const Params &params) {
       .reorder(lane, j, i, vector, reduced)
       .vectorize(lane)
       .unroll(j);
-  schedule_pass(stages.filter_rows.compute_at(stages.filter_tile, vector), channel, lanes, i, WinogradSizes::domain_side, stages.r,
-                3);
+  schedule_pass(stages.filter_rows.compute_at(stages.filter_tile, vector), channel, lanes, i,
+                WinogradSizes::domain_side, stages.r, 3);
   if (stages.filter_source.defined()) {
     // Squares of lanes x lanes, read along one side and transposed in registers: elements one by one (a strided vector)
     // took far longer.

@@ -12,6 +12,8 @@
 // docs/measurements/gpu.md
 #include <algorithm>
 
+#include "families/gpu_filter_direct.h"
+#include "families/gpu_filter_generic.h"
 #include "schedules/filter.h"
 #include "schedules/gpu/tiles.h"
 

@@ -9,8 +9,10 @@
 //                threads beside it read adjoining vectors of a filter's row: no bank conflicts.
 //
 // docs/measurements/gpu.md
-#include "schedules/gpu/tiles.h"
 #include "schedules/image.h"
+#include "families/gpu_image_direct.h"
+#include "families/gpu_image_generic.h"
+#include "schedules/gpu/tiles.h"
 #include "schedules/image_tiling.h"
 
 namespace convgrad {

@@ -1,6 +1,8 @@
 // <dy, conv(x, w)> = <dx, x> = <dw, w>, exactly, on problems too large for plain loops: integer-valued data makes every
-// sum exact, float32 in the library and int64 here.
+// sum exact, in the library and as int64 here.
 #include <gtest/gtest.h>
+
+#include <tuple>
 
 #include "support/run.h"
 
@@ -27,16 +29,17 @@ const std::vector<std::string> kProblems = {
     "n5 h14 w13 c130 k70 fixed pSAME",
 };
 
-int64_t dot(const std::vector<float> &a, const std::vector<float> &b) {
+int64_t dot(const std::vector<double> &a, const std::vector<double> &b) {
   int64_t sum = 0;
   for (size_t i = 0; i < a.size(); ++i) sum += static_cast<int64_t>(a[i]) * static_cast<int64_t>(b[i]);
   return sum;
 }
 
-class Adjoint : public ::testing::TestWithParam<std::string> {
+// The parameter is a target and an element type.
+class Adjoint : public ::testing::TestWithParam<std::tuple<std::string, convgrad_dtype>> {
  protected:
-  std::vector<float> run(const convgrad_context *context, Problem problem, convgrad_op op,
-                         const std::vector<float> &first, const std::vector<float> &second) {
+  std::vector<double> run(const convgrad_context *context, Problem problem, convgrad_op op,
+                          const std::vector<double> &first, const std::vector<double> &second) {
     problem.op = op;
     const Outcome outcome = runner_.run(context, problem, first, second);
     EXPECT_EQ(outcome.status, CONVGRAD_OK) << outcome.message;
@@ -48,10 +51,9 @@ class Adjoint : public ::testing::TestWithParam<std::string> {
   Runner runner_;
 };
 
-// The parameter is a target.
 TEST_P(Adjoint, DotProductsAgree) {
   convgrad_context_options options = convgrad_context_options_default();
-  const std::string target = GetParam();
+  const auto &[target, dtype] = GetParam();
   options.target = target.c_str();
   options.num_threads = 2;
   const Context context = make_context(options);
@@ -64,15 +66,16 @@ TEST_P(Adjoint, DotProductsAgree) {
   for (size_t i = 0; i < kProblems.size(); i += static_cast<size_t>(test_options().every)) {
     lines.push_back("conv2d " + kProblems[i]);
   }
-  for (const Problem &problem : expand_all(lines)) {
+  for (Problem problem : expand_all(lines)) {
+    problem.dtype = dtype;
     SCOPED_TRACE(problem.to_string() + ", seed " + std::to_string(seed) + ", target " + target);
     const reference::Sizes sizes = sizes_of(problem);
-    const std::vector<float> x = random_integers(sizes.input_size(), seed++);
-    const std::vector<float> w = random_integers(sizes.filter_size(), seed++);
-    const std::vector<float> dy = random_integers(sizes.output_size(), seed++);
-    const std::vector<float> y = run(context.get(), problem, CONVGRAD_OP_CONV2D, x, w);
-    const std::vector<float> dx = run(context.get(), problem, CONVGRAD_OP_CONV2D_BACKPROP_INPUT, w, dy);
-    const std::vector<float> dw = run(context.get(), problem, CONVGRAD_OP_CONV2D_BACKPROP_FILTER, x, dy);
+    const std::vector<double> x = random_integers(sizes.input_size(), seed++);
+    const std::vector<double> w = random_integers(sizes.filter_size(), seed++);
+    const std::vector<double> dy = random_integers(sizes.output_size(), seed++);
+    const std::vector<double> y = run(context.get(), problem, CONVGRAD_OP_CONV2D, x, w);
+    const std::vector<double> dx = run(context.get(), problem, CONVGRAD_OP_CONV2D_BACKPROP_INPUT, w, dy);
+    const std::vector<double> dw = run(context.get(), problem, CONVGRAD_OP_CONV2D_BACKPROP_FILTER, x, dy);
     if (HasFailure()) return;
     const int64_t forward = dot(y, dy);
     EXPECT_NE(forward, 0);
@@ -82,8 +85,11 @@ TEST_P(Adjoint, DotProductsAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Adjoint, ::testing::ValuesIn(all_targets()),
-                         [](const ::testing::TestParamInfo<std::string> &info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Targets, Adjoint,
+                         ::testing::Combine(::testing::ValuesIn(all_targets()), ::testing::ValuesIn(all_dtypes())),
+                         [](const ::testing::TestParamInfo<Adjoint::ParamType> &info) {
+                           return std::get<0>(info.param) + "_" + problems::dtype_info(std::get<1>(info.param)).name;
+                         });
 
 }  // namespace
 }  // namespace convgrad::test

@@ -1,11 +1,10 @@
-// |error| <= (L + 2) * eps * sum |a*b| against double for direct kernels, L being the number of products of the
-// element.
+// |error| <= (L + 2) * eps * sum |a*b| against a more precise type for direct kernels, L being the number of products
+// of the element and eps that of the type of sums.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <limits>
 #include <map>
 
 #include "support/kernel_fixture.h"
@@ -24,8 +23,8 @@ const std::vector<std::string> kShapes = {
 
 struct Bounds {
   Data data;
-  std::vector<double> magnitude;  // sum |a*b|
-  std::vector<double> length;     // products summed
+  std::vector<long double> magnitude;  // sum |a*b|
+  std::vector<long double> length;     // products summed
 };
 
 const Bounds &bounds_of(const Problem &problem, uint64_t seed) {
@@ -35,22 +34,21 @@ const Bounds &bounds_of(const Problem &problem, uint64_t seed) {
     bounds.data = real_data(problem, seed);
     bounds.magnitude =
         reference_result(problem, reference::magnitudes(bounds.data.first), reference::magnitudes(bounds.data.second));
-    bounds.length = reference_result(problem, std::vector<float>(bounds.data.first.size(), 1.0f),
-                                     std::vector<float>(bounds.data.second.size(), 1.0f));
+    bounds.length = reference_result(problem, std::vector<double>(bounds.data.first.size(), 1),
+                                     std::vector<double>(bounds.data.second.size(), 1));
   }
   return bounds;
 }
 
 class ErrorBound : public KernelTest {};
 
-TEST_P(ErrorBound, AgainstDouble) {
+TEST_P(ErrorBound, AgainstMorePreciseSums) {
   constexpr uint64_t kSeed = 5;
-  constexpr double kEps = std::numeric_limits<float>::epsilon();
+  const double eps = problems::dtype_info(kernel().dtype).sum_eps;
   int accepted = 0;
   double worst = 0;     // in units of the bound
   double multiple = 0;  // of eps * sum|a*b|
-  for (const Problem &problem : expand_all(kShapes)) {
-    if (problem.op != kernel().op) continue;
+  for (const Problem &problem : mine(expand_all(kShapes))) {
     const Bounds &bounds = bounds_of(problem, kSeed);
     Outcome outcome;
     if (!run(problem, bounds.data.first, bounds.data.second, &outcome)) continue;
@@ -58,13 +56,13 @@ TEST_P(ErrorBound, AgainstDouble) {
     ASSERT_EQ(outcome.status, CONVGRAD_OK) << outcome.message << "\n" << problem.to_string();
     ASSERT_EQ(outcome.damage, "") << problem.to_string();
     for (size_t i = 0; i < outcome.result.size(); ++i) {
-      const double off = std::fabs(static_cast<double>(outcome.result[i]) - bounds.data.expected[i]);
-      const double bound = (bounds.length[i] + 2) * kEps * bounds.magnitude[i];
+      const auto off = static_cast<double>(std::fabs(outcome.result[i] - bounds.data.expected[i]));
+      const auto bound = static_cast<double>((bounds.length[i] + 2) * eps * bounds.magnitude[i]);
       // Written so that a NaN fails.
       ASSERT_TRUE(off <= bound) << "element " << i << " of " << problem.to_string() << " is " << outcome.result[i]
                                 << ", expected " << bounds.data.expected[i] << " within " << bound;
       if (bound > 0) worst = std::max(worst, off / bound);
-      if (bound > 0) multiple = std::max(multiple, off / (kEps * bounds.magnitude[i]));
+      if (bound > 0) multiple = std::max(multiple, off / (eps * static_cast<double>(bounds.magnitude[i])));
     }
   }
   EXPECT_GE(accepted, 2);

@@ -1,5 +1,6 @@
-// Winograd kernels, against double: |error| <= (L + kWinogradFactor) * eps * M, where L is the number of products of an
-// element and M is sum|a*b| with every pixel of an image's channel taken as large as that channel's largest.
+// Winograd kernels, against a more precise type: |error| <= (L + kWinogradFactor) * eps * M, where L is the number of
+// products of an element and M is sum|a*b| with every pixel of an image's channel taken as large as that channel's
+// largest.
 //
 // The error is that of all products in a tile, so sum|a*b| of the element alone bounds nothing: a large pixel harms
 // outputs beside it that it does not contribute to. The bound is stated here, and in docs/accuracy.md with what was
@@ -10,7 +11,6 @@
 #include <cmath>
 #include <cstdio>
 #include <functional>
-#include <limits>
 #include <map>
 
 #include "support/kernel_fixture.h"
@@ -19,7 +19,6 @@ namespace convgrad::test {
 namespace {
 
 constexpr double kWinogradFactor = 100;
-constexpr double kEps = std::numeric_limits<float>::epsilon();
 
 const std::vector<std::string> kShapes = {
     "all n2 h9 w11 c16 k24 r3x3 pSAME", "all n1 h12 w10 c1 k1 r3x3 pSAME",     "all n1 h13 w14 c3 k130 r3x3 pSAME",
@@ -30,67 +29,68 @@ const std::vector<std::string> kShapes = {
 // What is done to random reals in [-1, 1), given the element's index.
 struct Kind {
   const char *name;
-  std::function<float(float, size_t)> change;
+  std::function<double(double, size_t)> change;  // then rounded to an element
 };
 
 const std::vector<Kind> &kinds() {
   static const std::vector<Kind> kinds = {
-      {"random", [](float x, size_t) { return x; }},
-      {"positive", [](float x, size_t) { return std::fabs(x); }},
-      {"equal", [](float, size_t) { return 0.7f; }},
-      {"alternating", [](float x, size_t i) { return i % 2 == 0 ? 1 + x * 0x1p-12f : -1 - x * 0x1p-12f; }},
-      {"of all magnitudes", [](float x, size_t i) { return std::ldexp(x, static_cast<int>(i * 7919 % 41) - 20); }},
-      {"one of many is large", [](float x, size_t i) { return i % 97 == 13 ? x * 0x1p20f : x; }},
-      {"many are zero", [](float x, size_t i) { return i % 5 == 0 ? x : 0.0f; }},
+      {"random", [](double x, size_t) { return x; }},
+      {"positive", [](double x, size_t) { return std::fabs(x); }},
+      {"equal", [](double, size_t) { return 0.7; }},
+      {"alternating", [](double x, size_t i) { return i % 2 == 0 ? 1 + x * 0x1p-12 : -1 - x * 0x1p-12; }},
+      {"of all magnitudes", [](double x, size_t i) { return std::ldexp(x, static_cast<int>(i * 7919 % 41) - 20); }},
+      {"one of many is large", [](double x, size_t i) { return i % 97 == 13 ? x * 0x1p20 : x; }},
+      {"many are zero", [](double x, size_t i) { return i % 5 == 0 ? x : 0.0; }},
   };
   return kinds;
 }
 
 // Every pixel of an image's channel becomes its largest magnitude. Values are in the order NHWC.
-std::vector<float> spread(const std::vector<float> &values, int64_t batch, int64_t channels) {
-  std::vector<float> largest(static_cast<size_t>(batch * channels));
+std::vector<double> spread(const std::vector<double> &values, int64_t batch, int64_t channels) {
+  std::vector<double> largest(static_cast<size_t>(batch * channels));
   const size_t image = values.size() / static_cast<size_t>(batch);
-  const auto at = [&](size_t i) -> float & {
+  const auto at = [&](size_t i) -> double & {
     return largest[i / image * static_cast<size_t>(channels) + i % static_cast<size_t>(channels)];
   };
   for (size_t i = 0; i < values.size(); ++i) at(i) = std::max(at(i), std::fabs(values[i]));
-  std::vector<float> result(values.size());
+  std::vector<double> result(values.size());
   for (size_t i = 0; i < values.size(); ++i) result[i] = at(i);
   return result;
 }
 
 // The largest value of each (image and) channel of a result, at each of its elements: borders meet fewer taps than the
 // tiles that they belong to.
-std::vector<double> largest_of_channel(const std::vector<double> &values, int64_t images, int64_t channels) {
-  std::map<size_t, double> largest;
+std::vector<long double> largest_of_channel(const std::vector<long double> &values, int64_t images, int64_t channels) {
+  std::map<size_t, long double> largest;
   const size_t image = values.size() / static_cast<size_t>(images);
   const auto key = [&](size_t i) {
     return i / image * static_cast<size_t>(channels) + i % static_cast<size_t>(channels);
   };
   for (size_t i = 0; i < values.size(); ++i) largest[key(i)] = std::max(largest[key(i)], values[i]);
-  std::vector<double> result(values.size());
+  std::vector<long double> result(values.size());
   for (size_t i = 0; i < values.size(); ++i) result[i] = largest[key(i)];
   return result;
 }
 
 struct Case {
   Data data;
-  std::vector<double> sum;       // sum |a*b|
-  std::vector<double> bound;     // M
-  std::vector<double> products;  // L
+  std::vector<long double> sum;       // sum |a*b|
+  std::vector<long double> bound;     // M
+  std::vector<long double> products;  // L
 };
 
 Case make_case(const Problem &problem, const Kind &kind, uint64_t seed) {
   Case result;
   Data &data = result.data;
   data = real_data(problem, seed);
-  for (size_t i = 0; i < data.first.size(); ++i) data.first[i] = kind.change(data.first[i], i);
-  for (size_t i = 0; i < data.second.size(); ++i) data.second[i] = kind.change(data.second[i], i);
+  for (std::vector<double> *values : {&data.first, &data.second}) {
+    for (size_t i = 0; i < values->size(); ++i) (*values)[i] = rounded(problem.dtype, kind.change((*values)[i], i));
+  }
   data.expected = reference_result(problem, data.first, data.second);
-  const std::vector<float> first = reference::magnitudes(data.first), second = reference::magnitudes(data.second);
+  const std::vector<double> first = reference::magnitudes(data.first), second = reference::magnitudes(data.second);
   result.sum = reference_result(problem, first, second);
   result.products =
-      reference_result(problem, std::vector<float>(first.size(), 1), std::vector<float>(second.size(), 1));
+      reference_result(problem, std::vector<double>(first.size(), 1), std::vector<double>(second.size(), 1));
   switch (problem.op) {
     case CONVGRAD_OP_CONV2D:
       result.bound =
@@ -120,12 +120,12 @@ const Case &case_of(const Problem &problem, const Kind &kind, uint64_t seed) {
 
 class WinogradBound : public KernelTest {};
 
-TEST_P(WinogradBound, AgainstDouble) {
+TEST_P(WinogradBound, AgainstMorePreciseSums) {
+  const double eps = problems::dtype_info(kernel().dtype).sum_eps;
   double worst = 0;            // in units of the bound
   double random_multiple = 0;  // of eps * sum|a*b|, on random data
   int accepted = 0;
-  for (const Problem &problem : expand_all(kShapes)) {
-    if (problem.op != kernel().op) continue;
+  for (const Problem &problem : mine(expand_all(kShapes))) {
     for (const Kind &kind : kinds()) {
       for (uint64_t seed : {1, 2, 3}) {
         const Case &one = case_of(problem, kind, seed);
@@ -135,15 +135,15 @@ TEST_P(WinogradBound, AgainstDouble) {
         ASSERT_EQ(outcome.status, CONVGRAD_OK) << outcome.message << "\n" << problem.to_string();
         ASSERT_EQ(outcome.damage, "") << problem.to_string();
         for (size_t i = 0; i < outcome.result.size(); ++i) {
-          const double off = std::fabs(static_cast<double>(outcome.result[i]) - one.data.expected[i]);
-          const double bound = (one.products[i] + kWinogradFactor) * kEps * one.bound[i];
+          const auto off = static_cast<double>(std::fabs(outcome.result[i] - one.data.expected[i]));
+          const auto bound = static_cast<double>((one.products[i] + kWinogradFactor) * eps * one.bound[i]);
           // Written so that a NaN fails.
           ASSERT_TRUE(off <= bound) << "element " << i << " of " << problem.to_string() << ", data " << kind.name
                                     << ", seed " << seed << " is " << outcome.result[i] << ", expected "
                                     << one.data.expected[i] << " within " << bound;
           if (bound > 0) worst = std::max(worst, off / bound);
           if (&kind == &kinds().front() && one.sum[i] > 0) {
-            random_multiple = std::max(random_multiple, off / (kEps * one.sum[i]));
+            random_multiple = std::max(random_multiple, off / (eps * static_cast<double>(one.sum[i])));
           }
         }
       }

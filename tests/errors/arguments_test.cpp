@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstring>
 #include <limits>
 
 #include "errors/call.h"
@@ -49,35 +50,40 @@ TEST_P(Arguments, NullData) {
 }
 
 TEST_P(Arguments, NullDataOfNoElements) {
-  Call call(GetParam(), "n0 h5 w5 c4 r3x3 k6 pSAME");
+  Call call(GetParam(), CONVGRAD_FLOAT32, "n0 h5 w5 c4 r3x3 k6 pSAME");
   call.x().data = nullptr;
   call.y().data = nullptr;
   EXPECT_EQ(call.run(), CONVGRAD_OK) << convgrad_last_error();
 }
 
 TEST_P(Arguments, DataThatIsNotElementAligned) {
-  for (convgrad_tensor Call::*tensor : {&Call::first, &Call::second, &Call::result}) {
-    Call call(GetParam());
-    (call.*tensor).data = static_cast<char *>((call.*tensor).data) + 2;
-    expect_refused(&call, CONVGRAD_INVALID_ARGUMENT, {call.name_of(call.*tensor)}, /*plan_too=*/false);
-    call = Call(GetParam());
-    (call.*tensor).byte_offset = 2;
-    expect_refused(&call, CONVGRAD_INVALID_ARGUMENT, {call.name_of(call.*tensor)}, /*plan_too=*/false);
+  for (const convgrad_dtype dtype : all_dtypes()) {
+    for (convgrad_tensor Call::*tensor : {&Call::first, &Call::second, &Call::result}) {
+      Call call(GetParam(), dtype);
+      (call.*tensor).data = static_cast<char *>((call.*tensor).data) + call.element / 2;
+      expect_refused(&call, CONVGRAD_INVALID_ARGUMENT, {call.name_of(call.*tensor)}, /*plan_too=*/false);
+      call = Call(GetParam(), dtype);
+      (call.*tensor).byte_offset = static_cast<int64_t>(call.element / 2);
+      expect_refused(&call, CONVGRAD_INVALID_ARGUMENT, {call.name_of(call.*tensor)}, /*plan_too=*/false);
+    }
   }
 }
 
 TEST_P(Arguments, ByteOffsets) {
-  Call expected(GetParam());
-  ASSERT_EQ(expected.run(), CONVGRAD_OK);
-  Call call(GetParam());
-  call.result.byte_offset = 4 * sizeof(float);
-  call.first.byte_offset = 8 * sizeof(float);
-  call.second.byte_offset = 12 * sizeof(float);
-  ASSERT_EQ(call.run(), CONVGRAD_OK) << convgrad_last_error();
-  EXPECT_TRUE(holds_pattern(call.memory[2].data(), 4 * sizeof(float)));
-  const size_t size = call.memory[2].size() - Call::kSlack;
-  EXPECT_TRUE(std::equal(expected.memory[2].begin(), expected.memory[2].begin() + static_cast<ptrdiff_t>(size),
-                         call.memory[2].begin() + 4));
+  for (const convgrad_dtype dtype : all_dtypes()) {
+    Call expected(GetParam(), dtype);
+    ASSERT_EQ(expected.run(), CONVGRAD_OK);
+    Call call(GetParam(), dtype);
+    const size_t before = call.element;
+    call.result.byte_offset = static_cast<int64_t>(before);
+    call.first.byte_offset = static_cast<int64_t>(2 * before);
+    call.second.byte_offset = static_cast<int64_t>(3 * before);
+    ASSERT_EQ(call.run(), CONVGRAD_OK) << convgrad_last_error();
+    const char *const result = reinterpret_cast<const char *>(call.memory[2].data());
+    EXPECT_TRUE(holds_pattern(result, before));
+    const size_t bytes = (call.memory[2].size() - Call::kSlack) * sizeof(float);
+    EXPECT_EQ(std::memcmp(expected.memory[2].data(), result + before, bytes), 0);
+  }
 }
 
 TEST_P(Arguments, StructSize) {
@@ -187,7 +193,7 @@ TEST_P(Arguments, OverflowingSizes) {
   for (convgrad_tensor Call::*tensor : {&Call::first, &Call::second, &Call::result}) {
     for (int dimension = 0; dimension < 4; ++dimension) {
       for (int64_t bad : {kHuge, kHuge / 2, int64_t{1} << 40}) {
-        Call call(GetParam(), "n1 h5 w5 c4 r3x3 k6 pVALID");
+        Call call(GetParam(), CONVGRAD_FLOAT32, "n1 h5 w5 c4 r3x3 k6 pVALID");
         (call.*tensor).shape[dimension] = bad;
         const convgrad_status status = call.run();
         EXPECT_TRUE(status == CONVGRAD_INVALID_ARGUMENT || status == CONVGRAD_UNSUPPORTED)
@@ -206,14 +212,9 @@ TEST_P(Arguments, SizesBeyondTheKernels) {
                            "n1 h4 w4 c100000 r3x3 k100000 pSAME", "n1 h5 w5 c1 r3x3 k3000000000 pSAME"}) {
     // Shapes without memory behind them.
     Call call(GetParam());
-    std::string error;
-    const char *const op = GetParam() == Function::kConv2d           ? "conv2d "
-                           : GetParam() == Function::kBackpropFilter ? "conv2d_backprop_filter "
-                                                                     : "conv2d_backprop_input ";
-    const std::optional<Problem> problem = parse_problem(std::string(op) + line, &error);
-    ASSERT_TRUE(problem) << error;
-    const Layouts layouts = layouts_of(*problem);
-    call.attrs = problem->attrs();
+    const Problem problem = problem_of(GetParam(), line);
+    const Layouts layouts = layouts_of(problem);
+    call.attrs = problem.attrs();
     call.first = layouts.first.tensor(nullptr);
     call.second = layouts.second.tensor(nullptr);
     call.result = layouts.result.tensor(nullptr);
@@ -248,7 +249,7 @@ TEST_P(Arguments, HugeStridesDilationsAndPadding) {
 
 // The example that every implementation should get right: the text says what the shape should have been.
 TEST_P(Arguments, OutBackpropThatDoesNotFollowFromTheInput) {
-  Call call(GetParam(), "n1 h5 w5 c1 r3x3 k2 pSAME");
+  Call call(GetParam(), CONVGRAD_FLOAT32, "n1 h5 w5 c1 r3x3 k2 pSAME");
   call.y().shape[1] = call.y().shape[2] = 3;
   expect_refused(&call, CONVGRAD_INVALID_ARGUMENT, {call.y_name(), "[1,3,3,2]", "[1,5,5,2]"});
   for (int dimension = 0; dimension < 4; ++dimension) {
@@ -261,7 +262,7 @@ TEST_P(Arguments, OutBackpropThatDoesNotFollowFromTheInput) {
 }
 
 TEST_P(Arguments, OutBackpropInNchw) {
-  Call call(GetParam(), "n1 h5 w6 c4 r3x3 k2 pSAME NCHW");
+  Call call(GetParam(), CONVGRAD_FLOAT32, "n1 h5 w6 c4 r3x3 k2 pSAME NCHW");
   call.y().shape[2] = 3;
   expect_refused(&call, CONVGRAD_INVALID_ARGUMENT, {call.y_name(), "[1,2,3,6]", "[1,2,5,6]"});
 }
@@ -298,24 +299,27 @@ TEST_P(Arguments, AFilterTooBigForAnyOutput) {
 }
 
 TEST_P(Arguments, AResultThatOverlapsAnOperand) {
-  for (convgrad_tensor Call::*operand : {&Call::first, &Call::second}) {
-    Call call(GetParam());
-    // The last element of the operand and the first of the result are the same.
-    const convgrad_tensor &tensor = call.*operand;
-    const int64_t size = tensor.shape[0] * tensor.shape[1] * tensor.shape[2] * tensor.shape[3];
-    std::vector<float> shared(2000);
-    fill_pattern(shared.data(), shared.size() * sizeof(float));
-    (call.*operand).data = shared.data();
-    call.result.data = shared.data() + size - 1;
-    expect_refused(&call, CONVGRAD_INVALID_ARGUMENT,
-                   {call.name_of(call.*operand), call.name_of(call.result), "overlap"},
-                   /*plan_too=*/false);
-    EXPECT_TRUE(holds_pattern(shared.data(), shared.size() * sizeof(float)));
-    call.result.data = (call.*operand).data;
-    expect_refused(&call, CONVGRAD_INVALID_ARGUMENT, {"overlap"}, /*plan_too=*/false);
-    // Side by side is no overlap.
-    call.result.data = shared.data() + size;
-    EXPECT_EQ(call.run(), CONVGRAD_OK) << convgrad_last_error();
+  for (const convgrad_dtype dtype : all_dtypes()) {
+    for (convgrad_tensor Call::*operand : {&Call::first, &Call::second}) {
+      Call call(GetParam(), dtype);
+      // The last element of the operand and the first of the result are the same.
+      const convgrad_tensor &tensor = call.*operand;
+      const auto size = static_cast<size_t>(tensor.shape[0] * tensor.shape[1] * tensor.shape[2] * tensor.shape[3]);
+      std::vector<double> shared(2000);
+      char *const begin = reinterpret_cast<char *>(shared.data());
+      fill_pattern(begin, shared.size() * sizeof(double));
+      (call.*operand).data = begin;
+      call.result.data = begin + (size - 1) * call.element;
+      expect_refused(&call, CONVGRAD_INVALID_ARGUMENT,
+                     {call.name_of(call.*operand), call.name_of(call.result), "overlap"},
+                     /*plan_too=*/false);
+      EXPECT_TRUE(holds_pattern(begin, shared.size() * sizeof(double)));
+      call.result.data = (call.*operand).data;
+      expect_refused(&call, CONVGRAD_INVALID_ARGUMENT, {"overlap"}, /*plan_too=*/false);
+      // Side by side is no overlap.
+      call.result.data = begin + size * call.element;
+      EXPECT_EQ(call.run(), CONVGRAD_OK) << convgrad_last_error();
+    }
   }
 }
 
@@ -329,14 +333,22 @@ TEST_P(Arguments, WhatMayBeUnsupportedWritesNothing) {
   Call call(GetParam());
   call.attrs.accumulate = 1;
   unsupported_or_ok(&call, "accumulate");
-  // No elements are read: a float64 tensor's memory is twice what is there.
-  call = Call(GetParam());
-  call.first.dtype = call.second.dtype = call.result.dtype = CONVGRAD_FLOAT16;
-  unsupported_or_ok(&call, "float16");
   call = Call(GetParam());
   for (convgrad_tensor *tensor : {&call.first, &call.second, &call.result}) tensor->memory = CONVGRAD_OPENCL;
   EXPECT_EQ(call.run(), CONVGRAD_UNSUPPORTED) << convgrad_last_error();
   EXPECT_TRUE(call.nothing_written());
+}
+
+TEST_P(Arguments, ADtypeWithoutKernels) {
+  const std::vector<convgrad_dtype> built = all_dtypes();
+  for (convgrad_dtype dtype = 0; dtype < problems::kDtypes; ++dtype) {
+    Call call(GetParam(), dtype);
+    if (std::find(built.begin(), built.end(), dtype) != built.end()) {
+      EXPECT_EQ(call.run(), CONVGRAD_OK) << convgrad_last_error();
+    } else {
+      expect_refused(&call, CONVGRAD_UNSUPPORTED, {problems::dtype_info(dtype).api_name});
+    }
+  }
 }
 
 TEST_P(Arguments, BadTensorStrides) {

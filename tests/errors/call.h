@@ -19,20 +19,30 @@ enum class Function { kConv2d, kBackpropInput, kBackpropFilter, kTranspose };
 constexpr Function kFunctions[] = {Function::kConv2d, Function::kBackpropInput, Function::kBackpropFilter,
                                    Function::kTranspose};
 
+inline Problem problem_of(Function f, const std::string &line) {
+  std::string error;
+  const char *const op = f == Function::kConv2d           ? "conv2d "
+                         : f == Function::kBackpropFilter ? "conv2d_backprop_filter "
+                                                          : "conv2d_backprop_input ";
+  const std::optional<Problem> problem = parse_problem(op + line, &error);
+  EXPECT_TRUE(problem) << error;
+  return problem.value_or(Problem());
+}
+
 // A good call with memory behind it: input [1,5,5,4], filter [3,3,4,6], SAME, so that out_backprop is [1,5,5,6].
 struct Call {
-  explicit Call(Function f, const std::string &line = "n1 h5 w5 c4 r3x3 k6 pSAME") : function(f) {
-    std::string error;
-    const char *const op = f == Function::kConv2d           ? "conv2d "
-                           : f == Function::kBackpropFilter ? "conv2d_backprop_filter "
-                                                            : "conv2d_backprop_input ";
-    const std::optional<Problem> problem = parse_problem(op + line, &error);
-    EXPECT_TRUE(problem) << error;
-    attrs = problem->attrs();
-    const Layouts layouts = layouts_of(*problem);
-    memory[0].assign(static_cast<size_t>(layouts.first.size()) + kSlack, 1.0f);
-    memory[1].assign(static_cast<size_t>(layouts.second.size()) + kSlack, 1.0f);
-    memory[2].assign(static_cast<size_t>(layouts.result.size()) + kSlack, 0.0f);
+  explicit Call(Function f, convgrad_dtype dtype = CONVGRAD_FLOAT32,
+                const std::string &line = "n1 h5 w5 c4 r3x3 k6 pSAME")
+      : function(f) {
+    Problem problem = problem_of(f, line);
+    problem.dtype = dtype;
+    attrs = problem.attrs();
+    const Layouts layouts = layouts_of(problem);
+    element = static_cast<size_t>(problems::dtype_info(dtype).bytes);
+    // Of another type than float32, whose words these are, they are numbers of some kind.
+    memory[0].assign(layouts.first.bytes() / sizeof(float) + kSlack, 1.0f);
+    memory[1].assign(layouts.second.bytes() / sizeof(float) + kSlack, 1.0f);
+    memory[2].assign(layouts.result.bytes() / sizeof(float) + kSlack, 0.0f);
     first = layouts.first.tensor(memory[0].data());
     second = layouts.second.tensor(memory[1].data());
     result = layouts.result.tensor(memory[2].data());
@@ -109,6 +119,7 @@ struct Call {
 
   static constexpr size_t kSlack = 64;
   Function function;
+  size_t element;  // bytes
   convgrad_conv2d_attrs attrs;
   convgrad_tensor first, second, result;
   std::vector<float> memory[3];

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <random>
+#include <utility>
 
 #include "support/run.h"
 
@@ -64,6 +66,8 @@ class Fuzzer {
   Problem any_problem() {
     Problem p;
     p.op = static_cast<convgrad_op>(between(0, 2));
+    const std::vector<convgrad_dtype> dtypes = all_dtypes();
+    p.dtype = dtypes[static_cast<size_t>(between(0, static_cast<int64_t>(dtypes.size()) - 1))];
     p.batch = one_in(40) ? 0 : between(1, 5);
     p.in_height = one_in(60) ? 0 : size(40);
     p.in_width = one_in(60) ? 0 : size(80);
@@ -145,10 +149,13 @@ TEST(Fuzz, RandomProblems) {
   Fuzzer fuzzer(seed);
   ContextCache contexts;
   Runner runner;
-  std::array<std::vector<const convgrad_kernel_info *>, 3> kernels;
-  for (size_t op = 0; op < 3; ++op) {
-    kernels[op] = usable_kernels_of(static_cast<convgrad_op>(op));
-    ASSERT_FALSE(kernels[op].empty());
+  std::map<std::pair<convgrad_op, convgrad_dtype>, std::vector<const convgrad_kernel_info *>> kernels;
+  for (const Problem &problem : in_each_dtype(expand_all({"all n1"}))) {
+    auto &candidates = kernels[{problem.op, problem.dtype}];
+    for (const convgrad_kernel_info *kernel : usable_kernels_of(problem.op)) {
+      if (kernel->dtype == problem.dtype) candidates.push_back(kernel);
+    }
+    ASSERT_FALSE(candidates.empty()) << problem.to_string();
   }
   const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(options.seconds);
   int failures = 0;
@@ -158,7 +165,7 @@ TEST(Fuzz, RandomProblems) {
     const Data data = integer_data(problem, data_seed);
     // What the library chooses must work; then some kernels that accept the problem.
     std::vector<std::string> names = {""};
-    const auto &candidates = kernels[static_cast<size_t>(problem.op)];
+    const auto &candidates = kernels[{problem.op, problem.dtype}];
     for (int i = 0; i < 4; ++i) {
       names.push_back(
           candidates[static_cast<size_t>(fuzzer.between(0, static_cast<int64_t>(candidates.size()) - 1))]->name);

@@ -10,7 +10,7 @@
 
 namespace convgrad::test {
 
-// Operands, result and what is expected, with the tensors in the host's memory to begin with.
+// Of float32: operands, result and what is expected, with the tensors in the host's memory to begin with.
 struct Call {
   explicit Call(const std::string &line, uint64_t seed = 5) {
     std::string error;
@@ -62,22 +62,25 @@ struct Call {
   std::array<Layout, 3> layout;
   std::array<std::vector<float>, 3> memory;
   std::array<convgrad_tensor, 3> tensor;
-  std::vector<double> expected;
+  std::vector<long double> expected;
 
  private:
-  static std::vector<float> scattered(const Layout &layout, const std::vector<float> &values) {
+  static std::vector<float> scattered(const Layout &layout, const std::vector<double> &values) {
     std::vector<float> memory(static_cast<size_t>(layout.span()), kUntouched);
     const std::vector<int64_t> offsets = layout.offsets();
-    for (size_t i = 0; i < offsets.size(); ++i) memory[static_cast<size_t>(offsets[i])] = values[i];
+    for (size_t i = 0; i < offsets.size(); ++i) memory[static_cast<size_t>(offsets[i])] = static_cast<float>(values[i]);
     return memory;
   }
 };
 
 // Three ops, a phase that no tap reaches, groups, and tensors with gaps.
 inline const char *const kProblems[] = {
-    "conv2d n2 h7 w6 c5 r3x3 k4 pSAME",          "conv2d_backprop_input n2 h7 w6 c5 r3x3 k4 pSAME",
-    "conv2d_backprop_filter n2 h7 w6 c5 r3x3 k4 pSAME", "conv2d_backprop_input n1 h9 w8 c3 r2x1 k2 s3x2",
-    "conv2d n1 h5 w5 c4 r3x3 k6 g2 pSAME NCHW",  "conv2d_backprop_filter n2 h5 w6 c3 r3x2 k2 pSAME gap3",
+    "conv2d n2 h7 w6 c5 r3x3 k4 pSAME",
+    "conv2d_backprop_input n2 h7 w6 c5 r3x3 k4 pSAME",
+    "conv2d_backprop_filter n2 h7 w6 c5 r3x3 k4 pSAME",
+    "conv2d_backprop_input n1 h9 w8 c3 r2x1 k2 s3x2",
+    "conv2d n1 h5 w5 c4 r3x3 k6 g2 pSAME NCHW",
+    "conv2d_backprop_filter n2 h5 w6 c3 r3x2 k2 pSAME gap3",
 };
 
 }  // namespace convgrad::test

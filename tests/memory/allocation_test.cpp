@@ -13,11 +13,9 @@ namespace convgrad::test {
 namespace {
 
 const std::vector<std::string> kShapes = {
-    "all n4 h20 w22 c40 k48 fixed pSAME",
-    "all n4 h14 w14 c70 k64 fixed pSAME",
+    "all n4 h20 w22 c40 k48 fixed pSAME", "all n4 h14 w14 c70 k64 fixed pSAME",
     "all n2 h11 w9 c20 k24 fixed pSAME",  // for kernels that sum over 32 channels at most
-    "all n2 h9 w11 c7 k5 r5x4 s2x1 d1x2",
-    "all n2 h9 w8 c6 k4 g2 r3x3 pSAME NCHW",
+    "all n2 h9 w11 c7 k5 r5x4 s2x1 d1x2", "all n2 h9 w8 c6 k4 g2 r3x3 pSAME NCHW",
 };
 
 // An allocator from one block, which asks the C library for nothing.
@@ -45,30 +43,21 @@ struct Bump {
 
 // A problem with operands, a result and a plan for it.
 struct Prepared {
-  Problem problem;
-  std::vector<float> first, second, result;
-  Plan plan;
-
-  Prepared(const Problem &p, const convgrad_context *context) : problem(p) {
-    const Layouts layouts = layouts_of(p);
-    first = random_integers(layouts.first.span(), 1);
-    second = random_integers(layouts.second.span(), 2);
-    result.resize(static_cast<size_t>(layouts.result.span()));
-    const convgrad_tensor a = layouts.first.tensor(nullptr);
-    const convgrad_tensor b = layouts.second.tensor(nullptr);
-    const convgrad_tensor c = layouts.result.tensor(nullptr);
-    const convgrad_conv2d_attrs attrs = p.attrs();
+  Prepared(const Problem &problem, const convgrad_context *context)
+      : tensors(problem, random_integers(layouts_of(problem).first.size(), 1),
+                random_integers(layouts_of(problem).second.size(), 2)) {
     convgrad_plan *created = nullptr;
-    convgrad_plan_create(context, p.op, &attrs, &a, &b, &c, &created);
+    tensors.make_plan(context, &created);
     plan.reset(created);
   }
 
-  convgrad_status run(void *workspace) {
-    return convgrad_plan_run(plan.get(), first.data(), second.data(), result.data(), workspace);
-  }
+  convgrad_status run(void *workspace) { return tensors.run(plan.get(), workspace); }
+
+  Tensors tensors;
+  Plan plan;
 };
 
-std::vector<Problem> problems() { return expand_all(kShapes); }
+std::vector<Problem> problems() { return in_each_dtype(expand_all(kShapes)); }
 
 struct FreeDeleter {
   void operator()(void *pointer) const { std::free(pointer); }
@@ -79,8 +68,7 @@ class Allocations : public KernelTest {};
 TEST_P(Allocations, NoneWithAWorkspace) {
   int accepted = 0;
   for (int threads : {1, 4}) {
-    for (const Problem &problem : problems()) {
-      if (problem.op != kernel().op) continue;
+    for (const Problem &problem : mine(expand_all(kShapes))) {
       Prepared prepared(problem, context(threads));
       if (prepared.plan == nullptr) continue;
       ++accepted;
@@ -141,16 +129,12 @@ TEST(AllocationTest, AnAllocatorServesEverything) {
   EXPECT_GT(bump.calls, 0);
   for (const Problem &problem : problems()) {
     SCOPED_TRACE(problem.to_string());
-    const Layouts layouts = layouts_of(problem);
-    Prepared prepared(problem, nullptr);  // for its operands
-    const convgrad_tensor a = layouts.first.tensor(prepared.first.data());
-    const convgrad_tensor b = layouts.second.tensor(prepared.second.data());
-    const convgrad_tensor c = layouts.result.tensor(prepared.result.data());
-    const convgrad_conv2d_attrs attrs = problem.attrs();
+    const Data data = integer_data(problem, 1);
+    Tensors tensors(problem, data.first, data.second);
     const int calls_before = bump.calls;
     MallocCounter counter;
     convgrad_plan *plan = nullptr;
-    const convgrad_status planned = convgrad_plan_create(context.get(), problem.op, &attrs, &a, &b, &c, &plan);
+    const convgrad_status planned = tensors.make_plan(context.get(), &plan);
     const int64_t plan_allocations = counter.stop();
     const Plan owner(plan);
     ASSERT_EQ(planned, CONVGRAD_OK) << convgrad_last_error();
@@ -158,15 +142,12 @@ TEST(AllocationTest, AnAllocatorServesEverything) {
     EXPECT_GT(bump.calls, calls_before);
     const size_t requested_before = bump.requested;
     MallocCounter run_counter;
-    const convgrad_status ran = convgrad_plan_run(plan, a.data, b.data, c.data, nullptr);
+    const convgrad_status ran = tensors.run(plan);
     EXPECT_EQ(run_counter.stop(), 0) << "scratch got memory elsewhere";
     ASSERT_EQ(ran, CONVGRAD_OK) << convgrad_last_error();
     EXPECT_GE(bump.requested - requested_before, convgrad_plan_workspace_size(plan));
-    const std::vector<double> expected = reference_result(problem, prepared.first, prepared.second);
-    if (problem.data_format == CONVGRAD_NHWC) {
-      const std::vector<float> result = without_rounding(prepared.result, convgrad_plan_kernel(plan));
-      EXPECT_EQ(std::vector<double>(result.begin(), result.end()), expected);
-    }
+    const std::vector<double> result = without_rounding(tensors.result(), convgrad_plan_kernel(plan));
+    EXPECT_EQ(std::vector<long double>(result.begin(), result.end()), data.expected);
     ++tally().problems;
   }
   EXPECT_FALSE(bump.badly_aligned);

@@ -31,7 +31,7 @@ void for_each_tap(const Sizes &sizes, const Visitor &visit) {
   }
 }
 
-void require_size(const std::vector<float> &values, int64_t size) {
+void require_size(const std::vector<double> &values, int64_t size) {
   if (static_cast<int64_t>(values.size()) != size) std::abort();  // a defect of the test
 }
 
@@ -56,40 +56,42 @@ Axis resolve_axis(Padding padding, int64_t in, int64_t filter, int64_t stride, i
   return axis;
 }
 
-std::vector<double> conv2d(const Sizes &sizes, const std::vector<float> &input, const std::vector<float> &filter) {
+template <typename Sum>
+std::vector<Sum> conv2d(const Sizes &sizes, const std::vector<double> &input, const std::vector<double> &filter) {
   require_size(input, sizes.input_size());
   require_size(filter, sizes.filter_size());
-  std::vector<double> output(static_cast<size_t>(sizes.output_size()), 0.0);
+  std::vector<Sum> output(static_cast<size_t>(sizes.output_size()));
   const int64_t group_in = sizes.in_channels / sizes.groups;
   const int64_t group_out = sizes.out_channels / sizes.groups;
   for_each_tap(sizes, [&](int64_t in_pixel, int64_t out_pixel, int64_t tap) {
     for (int64_t g = 0; g < sizes.groups; ++g) {
-      const float *x = input.data() + in_pixel * sizes.in_channels + g * group_in;
-      double *y = output.data() + out_pixel * sizes.out_channels + g * group_out;
+      const double *x = input.data() + in_pixel * sizes.in_channels + g * group_in;
+      Sum *y = output.data() + out_pixel * sizes.out_channels + g * group_out;
       for (int64_t c = 0; c < group_in; ++c) {
-        const float *w = filter.data() + (tap * group_in + c) * sizes.out_channels + g * group_out;
-        for (int64_t k = 0; k < group_out; ++k) y[k] += static_cast<double>(x[c]) * w[k];
+        const double *w = filter.data() + (tap * group_in + c) * sizes.out_channels + g * group_out;
+        for (int64_t k = 0; k < group_out; ++k) y[k] += static_cast<Sum>(x[c]) * w[k];
       }
     }
   });
   return output;
 }
 
-std::vector<double> conv2d_backprop_input(const Sizes &sizes, const std::vector<float> &filter,
-                                          const std::vector<float> &out_backprop) {
+template <typename Sum>
+std::vector<Sum> conv2d_backprop_input(const Sizes &sizes, const std::vector<double> &filter,
+                                       const std::vector<double> &out_backprop) {
   require_size(filter, sizes.filter_size());
   require_size(out_backprop, sizes.output_size());
-  std::vector<double> in_backprop(static_cast<size_t>(sizes.input_size()), 0.0);
+  std::vector<Sum> in_backprop(static_cast<size_t>(sizes.input_size()));
   const int64_t group_in = sizes.in_channels / sizes.groups;
   const int64_t group_out = sizes.out_channels / sizes.groups;
   for_each_tap(sizes, [&](int64_t in_pixel, int64_t out_pixel, int64_t tap) {
     for (int64_t g = 0; g < sizes.groups; ++g) {
-      double *dx = in_backprop.data() + in_pixel * sizes.in_channels + g * group_in;
-      const float *dy = out_backprop.data() + out_pixel * sizes.out_channels + g * group_out;
+      Sum *dx = in_backprop.data() + in_pixel * sizes.in_channels + g * group_in;
+      const double *dy = out_backprop.data() + out_pixel * sizes.out_channels + g * group_out;
       for (int64_t c = 0; c < group_in; ++c) {
-        const float *w = filter.data() + (tap * group_in + c) * sizes.out_channels + g * group_out;
-        double sum = 0.0;
-        for (int64_t k = 0; k < group_out; ++k) sum += static_cast<double>(w[k]) * dy[k];
+        const double *w = filter.data() + (tap * group_in + c) * sizes.out_channels + g * group_out;
+        Sum sum = 0;
+        for (int64_t k = 0; k < group_out; ++k) sum += static_cast<Sum>(w[k]) * dy[k];
         dx[c] += sum;
       }
     }
@@ -97,29 +99,40 @@ std::vector<double> conv2d_backprop_input(const Sizes &sizes, const std::vector<
   return in_backprop;
 }
 
-std::vector<double> conv2d_backprop_filter(const Sizes &sizes, const std::vector<float> &input,
-                                           const std::vector<float> &out_backprop) {
+template <typename Sum>
+std::vector<Sum> conv2d_backprop_filter(const Sizes &sizes, const std::vector<double> &input,
+                                        const std::vector<double> &out_backprop) {
   require_size(input, sizes.input_size());
   require_size(out_backprop, sizes.output_size());
-  std::vector<double> filter_backprop(static_cast<size_t>(sizes.filter_size()), 0.0);
+  std::vector<Sum> filter_backprop(static_cast<size_t>(sizes.filter_size()));
   const int64_t group_in = sizes.in_channels / sizes.groups;
   const int64_t group_out = sizes.out_channels / sizes.groups;
   for_each_tap(sizes, [&](int64_t in_pixel, int64_t out_pixel, int64_t tap) {
     for (int64_t g = 0; g < sizes.groups; ++g) {
-      const float *x = input.data() + in_pixel * sizes.in_channels + g * group_in;
-      const float *dy = out_backprop.data() + out_pixel * sizes.out_channels + g * group_out;
+      const double *x = input.data() + in_pixel * sizes.in_channels + g * group_in;
+      const double *dy = out_backprop.data() + out_pixel * sizes.out_channels + g * group_out;
       for (int64_t c = 0; c < group_in; ++c) {
-        double *dw = filter_backprop.data() + (tap * group_in + c) * sizes.out_channels + g * group_out;
-        for (int64_t k = 0; k < group_out; ++k) dw[k] += static_cast<double>(x[c]) * dy[k];
+        Sum *dw = filter_backprop.data() + (tap * group_in + c) * sizes.out_channels + g * group_out;
+        for (int64_t k = 0; k < group_out; ++k) dw[k] += static_cast<Sum>(x[c]) * dy[k];
       }
     }
   });
   return filter_backprop;
 }
 
-std::vector<float> magnitudes(const std::vector<float> &values) {
-  std::vector<float> result(values.size());
-  std::transform(values.begin(), values.end(), result.begin(), [](float v) { return std::fabs(v); });
+#define CONVGRAD_REFERENCE(op, Sum) \
+  template std::vector<Sum> op(const Sizes &, const std::vector<double> &, const std::vector<double> &);
+CONVGRAD_REFERENCE(conv2d, double)
+CONVGRAD_REFERENCE(conv2d, long double)
+CONVGRAD_REFERENCE(conv2d_backprop_input, double)
+CONVGRAD_REFERENCE(conv2d_backprop_input, long double)
+CONVGRAD_REFERENCE(conv2d_backprop_filter, double)
+CONVGRAD_REFERENCE(conv2d_backprop_filter, long double)
+#undef CONVGRAD_REFERENCE
+
+std::vector<double> magnitudes(const std::vector<double> &values) {
+  std::vector<double> result(values.size());
+  std::transform(values.begin(), values.end(), result.begin(), [](double v) { return std::fabs(v); });
   return result;
 }
 

@@ -1,5 +1,6 @@
-// The three operations as plain loops in double, straight from the formula of convgrad.h. Images are dense NHWC and
-// filters dense HWIO here, whatever the layout of the tensors under test. Shares no code with the runtime.
+// The three operations as plain loops, straight from the formula of convgrad.h, on operands that double holds: those of
+// any element type. Images are dense NHWC and filters dense HWIO here, whatever the layout of the tensors under test.
+// Shares no code with the runtime.
 #ifndef CONVGRAD_TESTS_REFERENCE_REFERENCE_H
 #define CONVGRAD_TESTS_REFERENCE_REFERENCE_H
 
@@ -39,14 +40,19 @@ struct Sizes {
   int64_t output_size() const { return batch * height.out * width.out * out_channels; }
 };
 
-std::vector<double> conv2d(const Sizes &sizes, const std::vector<float> &input, const std::vector<float> &filter);
-std::vector<double> conv2d_backprop_input(const Sizes &sizes, const std::vector<float> &filter,
-                                          const std::vector<float> &out_backprop);
-std::vector<double> conv2d_backprop_filter(const Sizes &sizes, const std::vector<float> &input,
-                                           const std::vector<float> &out_backprop);
+// Sum is the type of products and sums, double or long double. A float64 result is judged by long double, which has 64
+// bits of mantissa on x86-64 and 113 on 64-bit ARM; sums of small integers are exact in double, and much quicker.
+template <typename Sum>
+std::vector<Sum> conv2d(const Sizes &sizes, const std::vector<double> &input, const std::vector<double> &filter);
+template <typename Sum>
+std::vector<Sum> conv2d_backprop_input(const Sizes &sizes, const std::vector<double> &filter,
+                                       const std::vector<double> &out_backprop);
+template <typename Sum>
+std::vector<Sum> conv2d_backprop_filter(const Sizes &sizes, const std::vector<double> &input,
+                                        const std::vector<double> &out_backprop);
 
 // |values|: the operations applied to magnitudes give sum |a*b| of each output element.
-std::vector<float> magnitudes(const std::vector<float> &values);
+std::vector<double> magnitudes(const std::vector<double> &values);
 
 }  // namespace convgrad::reference
 

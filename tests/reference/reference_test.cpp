@@ -20,7 +20,12 @@ TEST(Reference, AgreesWithTensorFlow) {
     EXPECT_EQ(sizes.height.after, one.pads[1]);
     EXPECT_EQ(sizes.width.before, one.pads[2]);
     EXPECT_EQ(sizes.width.after, one.pads[3]);
-    EXPECT_TRUE(agrees_with(one, reference_result(one.problem, one.first, one.second)));
+    for (const convgrad_dtype dtype : {CONVGRAD_FLOAT32, CONVGRAD_FLOAT64}) {  // summed in double, and in long double
+      Problem problem = one.problem;
+      problem.dtype = dtype;
+      const std::vector<long double> result = reference_result(problem, one.first, one.second);
+      EXPECT_TRUE(agrees_with(one, {result.begin(), result.end()}));
+    }
     with_values += !one.expected.empty();
     ++tally().problems;
   }
@@ -32,17 +37,17 @@ TEST(Reference, OperationsAreAdjoint) {
   for (const Problem &problem : load_shapes("edge.txt")) {
     if (problem.op != CONVGRAD_OP_CONV2D) continue;
     const reference::Sizes sizes = sizes_of(problem);
-    const std::vector<float> x = random_integers(sizes.input_size(), 1);
-    const std::vector<float> w = random_integers(sizes.filter_size(), 2);
-    const std::vector<float> dy = random_integers(sizes.output_size(), 3);
-    const auto dot = [](const std::vector<double> &a, const std::vector<float> &b) {
+    const std::vector<double> x = random_integers(sizes.input_size(), 1);
+    const std::vector<double> w = random_integers(sizes.filter_size(), 2);
+    const std::vector<double> dy = random_integers(sizes.output_size(), 3);
+    const auto dot = [](const std::vector<double> &a, const std::vector<double> &b) {
       double sum = 0;
       for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
       return sum;
     };
-    const double forward = dot(reference::conv2d(sizes, x, w), dy);
-    EXPECT_EQ(forward, dot(reference::conv2d_backprop_input(sizes, w, dy), x)) << problem.to_string();
-    EXPECT_EQ(forward, dot(reference::conv2d_backprop_filter(sizes, x, dy), w)) << problem.to_string();
+    const double forward = dot(reference::conv2d<double>(sizes, x, w), dy);
+    EXPECT_EQ(forward, dot(reference::conv2d_backprop_input<double>(sizes, w, dy), x)) << problem.to_string();
+    EXPECT_EQ(forward, dot(reference::conv2d_backprop_filter<double>(sizes, x, dy), w)) << problem.to_string();
     ++tally().problems;
   }
 }
@@ -52,10 +57,10 @@ TEST(Reference, ByHand) {
   std::string error;
   const std::optional<Problem> problem = parse_problem("conv2d h1 w3 r1x2 p0,0,1,0", &error);
   ASSERT_TRUE(problem) << error;
-  EXPECT_EQ(reference::conv2d(sizes_of(*problem), {1, 2, 3}, {10, 20}), (std::vector<double>{20, 50, 80}));
-  EXPECT_EQ(reference::conv2d_backprop_input(sizes_of(*problem), {10, 20}, {1, 2, 3}),
+  EXPECT_EQ(reference::conv2d<double>(sizes_of(*problem), {1, 2, 3}, {10, 20}), (std::vector<double>{20, 50, 80}));
+  EXPECT_EQ(reference::conv2d_backprop_input<double>(sizes_of(*problem), {10, 20}, {1, 2, 3}),
             (std::vector<double>{1 * 20 + 2 * 10, 2 * 20 + 3 * 10, 3 * 20}));
-  EXPECT_EQ(reference::conv2d_backprop_filter(sizes_of(*problem), {1, 2, 3}, {1, 2, 3}),
+  EXPECT_EQ(reference::conv2d_backprop_filter<double>(sizes_of(*problem), {1, 2, 3}, {1, 2, 3}),
             (std::vector<double>{1 * 2 + 2 * 3, 1 * 1 + 2 * 2 + 3 * 3}));
 }
 

@@ -53,6 +53,7 @@ std::vector<const convgrad_kernel_info *> kernels_of(convgrad_op op) {
   std::vector<const convgrad_kernel_info *> kernels = all_kernels();
   kernels.erase(std::remove_if(kernels.begin(), kernels.end(), [&](const auto *kernel) { return kernel->op != op; }),
                 kernels.end());
+  std::stable_sort(kernels.begin(), kernels.end(), [](const auto *a, const auto *b) { return a->dtype < b->dtype; });
   return kernels;
 }
 
@@ -62,6 +63,12 @@ std::vector<const convgrad_kernel_info *> usable_kernels_of(convgrad_op op) {
       std::remove_if(kernels.begin(), kernels.end(), [](const auto *kernel) { return kernel->usable_here == 0; }),
       kernels.end());
   return kernels;
+}
+
+std::vector<convgrad_dtype> all_dtypes() {
+  std::set<convgrad_dtype> dtypes;
+  for (const auto *kernel : all_kernels()) dtypes.insert(kernel->dtype);
+  return {dtypes.begin(), dtypes.end()};
 }
 
 std::vector<std::string> all_targets() {
@@ -83,9 +90,8 @@ std::vector<std::string> usable_targets() {
 }
 
 std::optional<FixedFilter> parse_kernel_name(const convgrad_kernel_info &kernel) {
-  constexpr const char *kOps[] = {"conv2d", "conv2d_backprop_input", "conv2d_backprop_filter"};
-  const std::string prefix =
-      std::string(kOps[kernel.op]) + "_f32_" + kernel.target + "_" + kernel.algorithm + "_";  // one dtype, today
+  const std::string prefix = std::string(problems::op_name(kernel.op)) + "_" + problems::dtype_info(kernel.dtype).name +
+                             "_" + kernel.target + "_" + kernel.algorithm + "_";
   const std::string name = kernel.name;
   if (name.compare(0, prefix.size(), prefix) != 0) return std::nullopt;
   static const std::regex shape("(any|([1-9][0-9]*)x([1-9][0-9]*)s([1-9][0-9]*)(x([1-9][0-9]*))?)_[a-z0-9_]+");

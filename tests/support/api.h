@@ -46,8 +46,9 @@ std::string device_of(const convgrad_kernel_info &kernel);
 bool is_winograd(const std::string &kernel);
 
 std::vector<const convgrad_kernel_info *> all_kernels();  // of the kind of device that is tested, as all below
-std::vector<const convgrad_kernel_info *> kernels_of(convgrad_op op);
+std::vector<const convgrad_kernel_info *> kernels_of(convgrad_op op);  // by element type
 std::vector<const convgrad_kernel_info *> usable_kernels_of(convgrad_op op);
+std::vector<convgrad_dtype> all_dtypes();   // each once
 std::vector<std::string> all_targets();     // each once
 std::vector<std::string> usable_targets();  // those that this machine can run
 

@@ -50,9 +50,9 @@ void GuardedBuffer::release() {
   mapping_ = nullptr;
 }
 
-void *GuardedBuffer::place(size_t bytes, Placement placement) {
+void *GuardedBuffer::place(size_t bytes, Placement placement, size_t element) {
   const size_t page = page_size();
-  const size_t wanted = (bytes + sizeof(float) + page - 1) / page * page;
+  const size_t wanted = (bytes + element + page - 1) / page * page;
   if (mapping_ == nullptr || wanted > capacity_) {
     release();
     capacity_ = std::max(wanted, 2 * capacity_);
@@ -74,7 +74,7 @@ void *GuardedBuffer::place(size_t bytes, Placement placement) {
       room_ = begin_;
       break;
     case Placement::kOdd:
-      room_ = begin_ + sizeof(float);
+      room_ = begin_ + element;
       break;
   }
   const size_t before = std::min<size_t>(static_cast<size_t>(room_ - begin_), page);

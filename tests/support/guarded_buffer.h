@@ -9,7 +9,7 @@ namespace convgrad::test {
 enum class Placement {
   kBeforeGuard,  // the last byte touches the back guard
   kAfterGuard,   // the first byte touches the front guard
-  kOdd,          // one element after the front guard: aligned to 4 bytes and no more
+  kOdd,          // one element after the front guard: aligned to an element and no more
 };
 
 class GuardedBuffer {
@@ -20,8 +20,8 @@ class GuardedBuffer {
   GuardedBuffer &operator=(const GuardedBuffer &) = delete;
 
   // Room for `bytes`, good until the next call. What lies around it, up to a page on each side, is filled with a
-  // pattern (a NaN, as floats).
-  void *place(size_t bytes, Placement placement);
+  // pattern (a NaN, as elements of any type). `element` is of what kOdd leaves room for.
+  void *place(size_t bytes, Placement placement, size_t element = sizeof(float));
 
   // False where a byte around the room has changed.
   bool surroundings_intact() const;
@@ -36,8 +36,8 @@ class GuardedBuffer {
   size_t bytes_ = 0;
 };
 
-// The pattern: a quiet NaN that no computation makes.
-constexpr unsigned kPattern = 0x7fc5a5a5u;
+// The pattern: a quiet NaN that no computation makes, as a float64, float32, float16 or bfloat16.
+constexpr unsigned kPattern = 0x7ffd7ffdu;
 void fill_pattern(void *memory, size_t bytes);
 bool holds_pattern(const void *memory, size_t bytes);
 

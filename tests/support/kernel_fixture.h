@@ -30,9 +30,20 @@ class KernelTest : public ::testing::TestWithParam<const convgrad_kernel_info *>
   const convgrad_context *context(int num_threads = 1) { return contexts_.get(kernel().name, num_threads); }
   Runner &runner() { return runner_; }
 
+  // Those of the kernel's op, in its element type.
+  std::vector<Problem> mine(const std::vector<Problem> &problems) const {
+    std::vector<Problem> result;
+    for (Problem problem : problems) {
+      if (problem.op != kernel().op) continue;
+      problem.dtype = kernel().dtype;
+      result.push_back(problem);
+    }
+    return result;
+  }
+
   // Runs the problem; an UNSUPPORTED answer is counted and gives false.
-  bool run(const Problem &problem, const std::vector<float> &first, const std::vector<float> &second, Outcome *outcome,
-           const RunOptions &options = {}, int num_threads = 1) {
+  bool run(const Problem &problem, const std::vector<double> &first, const std::vector<double> &second,
+           Outcome *outcome, const RunOptions &options = {}, int num_threads = 1) {
     *outcome = runner_.run(context(num_threads), problem, first, second, options);
     if (outcome->status == CONVGRAD_UNSUPPORTED) {
       ++tally().refused;

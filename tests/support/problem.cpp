@@ -69,8 +69,10 @@ std::vector<std::string> expand_first_range(const std::string &line) {
 }
 
 // shape is in the tensor's own order.
-Layout make_layout(std::array<int64_t, 4> shape, bool channels_first, int64_t gap, int64_t spread) {
+Layout make_layout(const Problem &problem, std::array<int64_t, 4> shape, bool channels_first) {
+  const int64_t gap = problem.gap, spread = problem.spread;
   Layout layout;
+  layout.dtype = problem.dtype;
   layout.shape = shape;
   layout.channels_first = channels_first;
   layout.dense = gap == 0 && spread == 1;
@@ -134,7 +136,7 @@ std::vector<int64_t> Layout::offsets() const {
 convgrad_tensor Layout::tensor(void *data) const {
   convgrad_tensor result = {};
   result.data = data;
-  result.dtype = CONVGRAD_FLOAT32;
+  result.dtype = dtype;
   result.memory = CONVGRAD_HOST;
   for (size_t i = 0; i < 4; ++i) {
     result.shape[i] = shape[i];
@@ -150,13 +152,13 @@ Layouts layouts_of(const Problem &problem) {
     const std::array<int64_t, 4> shape = channels_first
                                              ? std::array<int64_t, 4>{problem.batch, channels, height, width}
                                              : std::array<int64_t, 4>{problem.batch, height, width, channels};
-    return make_layout(shape, channels_first, problem.gap, problem.spread);
+    return make_layout(problem, shape, channels_first);
   };
   const Layout input = image(problem.in_height, problem.in_width, problem.in_channels);
   const Layout output = image(s.height.out, s.width.out, problem.out_channels);
   const Layout filter = make_layout(
-      {problem.filter_height, problem.filter_width, problem.in_channels / problem.groups, problem.out_channels}, false,
-      problem.gap, problem.spread);
+      problem,
+      {problem.filter_height, problem.filter_width, problem.in_channels / problem.groups, problem.out_channels}, false);
   switch (problem.op) {
     case CONVGRAD_OP_CONV2D:
       return {input, filter, output};
@@ -208,6 +210,17 @@ std::vector<Problem> expand_all(const std::vector<std::string> &lines) {
     problems.insert(problems.end(), expanded.begin(), expanded.end());
   }
   return problems;
+}
+
+std::vector<Problem> in_each_dtype(const std::vector<Problem> &problems) {
+  std::vector<Problem> result;
+  for (const convgrad_dtype dtype : all_dtypes()) {
+    for (Problem problem : problems) {
+      problem.dtype = dtype;
+      result.push_back(problem);
+    }
+  }
+  return result;
 }
 
 std::vector<Problem> load_shapes(const std::string &name) {

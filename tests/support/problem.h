@@ -26,9 +26,11 @@ struct Layout {
   std::array<int64_t, 4> strides = {};  // in elements, never 0 for a dense tensor
   bool dense = true;
   bool channels_first = false;
+  convgrad_dtype dtype = CONVGRAD_FLOAT32;
 
   int64_t size() const { return shape[0] * shape[1] * shape[2] * shape[3]; }
   int64_t span() const;  // elements from the first to one past the last
+  size_t bytes() const { return static_cast<size_t>(span() * problems::dtype_info(dtype).bytes); }
   // Memory offset of each element, in logical order.
   std::vector<int64_t> offsets() const;
   convgrad_tensor tensor(void *data) const;
@@ -54,6 +56,9 @@ std::vector<Problem> expand_shapes(const std::string &line, std::string *error);
 
 // The problems of several lines. Aborts on one that cannot be read.
 std::vector<Problem> expand_all(const std::vector<std::string> &lines);
+
+// Each of them in each element type of the build's kernels.
+std::vector<Problem> in_each_dtype(const std::vector<Problem> &problems);
 
 }  // namespace convgrad::test
 

@@ -12,6 +12,8 @@
 #include <iterator>
 #include <sstream>
 
+#include "support/float_state.h"
+
 namespace convgrad::test {
 namespace {
 
@@ -31,7 +33,7 @@ class Random {
 };
 
 // Winograd's sums of integers are rounded, in the tests' problems by far less than this.
-constexpr float kRounding = 0.25f;
+constexpr double kRounding = 0.25;
 
 std::atomic<const char *> running{nullptr};
 constexpr int kCrashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
@@ -62,28 +64,30 @@ int64_t reduction_length(const Problem &problem) {
   }
 }
 
-size_t bytes_of(const Layout &layout) { return static_cast<size_t>(layout.span()) * sizeof(float); }
+// Integers times this have bits at both ends of a float64: with sums below 2^24 all stay exact.
+constexpr double kWide = (1 << 25) + 1;
+double scale_of(convgrad_dtype dtype) { return problems::dtype_info(dtype).mantissa_bits >= 53 ? kWide : 1; }
 
-float *scatter(GuardedBuffer *buffer, const Layout &layout, const std::vector<float> &values, Placement placement) {
-  auto *memory = static_cast<float *>(buffer->place(bytes_of(layout), placement));
-  if (layout.dense && !layout.channels_first) {
-    std::copy(values.begin(), values.end(), memory);
-    return memory;
-  }
-  fill_pattern(memory, bytes_of(layout));
-  const std::vector<int64_t> offsets = layout.offsets();
-  for (size_t i = 0; i < offsets.size(); ++i) memory[offsets[i]] = values[i];
+void *place(GuardedBuffer *buffer, const Layout &layout, Placement placement) {
+  return buffer->place(layout.bytes(), placement, static_cast<size_t>(problems::dtype_info(layout.dtype).bytes));
+}
+
+void *place_operand(GuardedBuffer *buffer, const Layout &layout, const std::vector<double> &values,
+                    Placement placement) {
+  void *memory = place(buffer, layout, placement);
+  if (!layout.dense) fill_pattern(memory, layout.bytes());
+  scatter(layout, values, memory);
   return memory;
 }
 
-// Takes the result out of memory and says whether what lies between its elements is still the pattern.
-bool gather(float *memory, const Layout &layout, std::vector<float> *values) {
-  const std::vector<int64_t> offsets = layout.offsets();
-  values->resize(offsets.size());
-  for (size_t i = 0; i < offsets.size(); ++i) (*values)[i] = memory[offsets[i]];
+// Whether what lies between the elements is still the pattern, which the elements become.
+bool gaps_intact(void *memory, const Layout &layout) {
   if (layout.dense) return true;
-  for (const int64_t offset : offsets) fill_pattern(memory + offset, sizeof(float));
-  return holds_pattern(memory, bytes_of(layout));
+  const auto element = static_cast<size_t>(problems::dtype_info(layout.dtype).bytes);
+  for (const int64_t offset : layout.offsets()) {
+    fill_pattern(static_cast<char *>(memory) + static_cast<size_t>(offset) * element, element);
+  }
+  return holds_pattern(memory, layout.bytes());
 }
 
 convgrad_status call_function(const convgrad_context *context, const Problem &problem, const convgrad_tensor *first,
@@ -152,54 +156,69 @@ template <typename T, typename Equal>
 
 }  // namespace
 
-std::vector<float> random_integers(int64_t size, uint64_t seed, int max_abs) {
+std::vector<double> random_integers(int64_t size, uint64_t seed, int max_abs) {
   Random random(seed);
-  std::vector<float> values(static_cast<size_t>(size));
+  std::vector<double> values(static_cast<size_t>(size));
   const auto count = static_cast<uint64_t>(2 * max_abs + 1);
-  for (float &value : values) value = static_cast<float>(static_cast<int>(random.next() % count) - max_abs);
+  for (double &value : values) value = static_cast<int>(random.next() % count) - max_abs;
   return values;
 }
 
-std::vector<float> random_reals(int64_t size, uint64_t seed) {
+std::vector<double> random_reals(int64_t size, uint64_t seed, convgrad_dtype dtype) {
+  const int bits = problems::dtype_info(dtype).mantissa_bits;
   Random random(seed);
-  std::vector<float> values(static_cast<size_t>(size));
-  for (float &value : values) {
-    value = static_cast<float>(static_cast<int64_t>(random.next() >> 40) - (1 << 23)) * 0x1p-23f;
+  std::vector<double> values(static_cast<size_t>(size));
+  for (double &value : values) {
+    const int64_t integer = static_cast<int64_t>(random.next() >> (64 - bits)) - (int64_t{1} << (bits - 1));
+    value = std::ldexp(static_cast<double>(integer), 1 - bits);
   }
   return values;
 }
 
-std::vector<double> reference_result(const Problem &problem, const std::vector<float> &first,
-                                     const std::vector<float> &second) {
+namespace {
+template <typename Sum>
+std::vector<Sum> result_by(const Problem &problem, const std::vector<double> &first,
+                           const std::vector<double> &second) {
   switch (problem.op) {
     case CONVGRAD_OP_CONV2D:
-      return reference::conv2d(sizes_of(problem), first, second);
+      return reference::conv2d<Sum>(sizes_of(problem), first, second);
     case CONVGRAD_OP_CONV2D_BACKPROP_INPUT:
-      return reference::conv2d_backprop_input(sizes_of(problem), first, second);
+      return reference::conv2d_backprop_input<Sum>(sizes_of(problem), first, second);
     default:
-      return reference::conv2d_backprop_filter(sizes_of(problem), first, second);
+      return reference::conv2d_backprop_filter<Sum>(sizes_of(problem), first, second);
   }
+}
+}  // namespace
+
+std::vector<long double> reference_result(const Problem &problem, const std::vector<double> &first,
+                                          const std::vector<double> &second) {
+  if (problem.dtype == CONVGRAD_FLOAT64) return result_by<long double>(problem, first, second);
+  const std::vector<double> result = result_by<double>(problem, first, second);
+  return {result.begin(), result.end()};
 }
 
 Data integer_data(const Problem &problem, uint64_t seed) {
   constexpr int kMaxAbs = 4;
   if (reduction_length(problem) * kMaxAbs * kMaxAbs >= (1 << 24)) {
-    std::fprintf(stderr, "sums of %s may not be exact in float32\n", problem.to_string().c_str());
+    std::fprintf(stderr, "sums of %s may not be exact\n", problem.to_string().c_str());
     std::abort();
   }
   const Layouts layouts = layouts_of(problem);
   Data data;
   data.first = random_integers(layouts.first.size(), 2 * seed, kMaxAbs);
   data.second = random_integers(layouts.second.size(), 2 * seed + 1, kMaxAbs);
-  data.expected = reference_result(problem, data.first, data.second);
+  const double scale = scale_of(problem.dtype);
+  for (double &value : data.first) value *= scale;
+  const std::vector<double> expected = result_by<double>(problem, data.first, data.second);
+  data.expected.assign(expected.begin(), expected.end());
   return data;
 }
 
 Data real_data(const Problem &problem, uint64_t seed) {
   const Layouts layouts = layouts_of(problem);
   Data data;
-  data.first = random_reals(layouts.first.size(), 2 * seed);
-  data.second = random_reals(layouts.second.size(), 2 * seed + 1);
+  data.first = random_reals(layouts.first.size(), 2 * seed, problem.dtype);
+  data.second = random_reals(layouts.second.size(), 2 * seed + 1, problem.dtype);
   data.expected = reference_result(problem, data.first, data.second);
   return data;
 }
@@ -222,16 +241,22 @@ Runner::~Runner() {
   running.compare_exchange_strong(mine, nullptr);
 }
 
-Outcome Runner::run(const convgrad_context *context, const Problem &problem, const std::vector<float> &first,
-                    const std::vector<float> &second, const RunOptions &options) {
+Outcome Runner::run(const convgrad_context *context, const Problem &problem, const std::vector<double> &first,
+                    const std::vector<double> &second, const RunOptions &options) {
   Outcome outcome;
   const Layouts layouts = layouts_of(problem);
   std::snprintf(running_, sizeof running_, "%s", problem.to_string().c_str());
   running = running_;
+  // What is done here to values is done in the mode in which programs begin.
+  const auto in_mode = [&](const auto &work) {
+    if (!options.float_mode) return work();
+    const ScopedFloatMode scoped(*options.float_mode);
+    return work();
+  };
   // A plan is made without the tensors' memory, which the many problems that a forced kernel refuses need not fill.
   Plan plan;
   if (options.entry == Entry::kPlan) {
-    outcome.status = make_plan(context, problem, layouts, &plan);
+    outcome.status = in_mode([&] { return make_plan(context, problem, layouts, &plan); });
     if (outcome.status != CONVGRAD_OK) {
       outcome.message = convgrad_last_error();
       return outcome;
@@ -239,17 +264,16 @@ Outcome Runner::run(const convgrad_context *context, const Problem &problem, con
     outcome.kernel = convgrad_plan_kernel(plan.get());
     std::snprintf(running_, sizeof running_, "%s, kernel %s", problem.to_string().c_str(), outcome.kernel.c_str());
   }
-  float *first_data = scatter(&first_, layouts.first, first, options.placement);
-  float *second_data = scatter(&second_, layouts.second, second, options.placement);
-  const size_t result_bytes = bytes_of(layouts.result);
-  auto *result_data = static_cast<float *>(result_.place(result_bytes, options.placement));
-  fill_pattern(result_data, result_bytes);
+  void *first_data = place_operand(&first_, layouts.first, first, options.placement);
+  void *second_data = place_operand(&second_, layouts.second, second, options.placement);
+  void *result_data = place(&result_, layouts.result, options.placement);
+  fill_pattern(result_data, layouts.result.bytes());
   bool uses_workspace = false;
   if (options.entry == Entry::kFunction) {
     const convgrad_tensor a = layouts.first.tensor(first_data);
     const convgrad_tensor b = layouts.second.tensor(second_data);
     const convgrad_tensor c = layouts.result.tensor(result_data);
-    outcome.status = call_function(context, problem, &a, &b, &c);
+    outcome.status = in_mode([&] { return call_function(context, problem, &a, &b, &c); });
   } else {
     void *workspace = nullptr;
     if (options.workspace == Workspace::kExact) {
@@ -261,24 +285,21 @@ Outcome Runner::run(const convgrad_context *context, const Problem &problem, con
       fill_pattern(workspace, bytes);
       uses_workspace = true;
     }
-    outcome.status = convgrad_plan_run(plan.get(), first_data, second_data, result_data, workspace);
+    outcome.status =
+        in_mode([&] { return convgrad_plan_run(plan.get(), first_data, second_data, result_data, workspace); });
   }
   if (outcome.status != CONVGRAD_OK) {
     outcome.message = convgrad_last_error();
-    if (!holds_pattern(result_data, result_bytes)) outcome.damage = "a failed call wrote into the result";
-  } else if (!gather(result_data, layouts.result, &outcome.result)) {
-    outcome.damage = "written between the elements of the result";
+    if (!holds_pattern(result_data, layouts.result.bytes())) outcome.damage = "a failed call wrote into the result";
+  } else {
+    outcome.result = gather(layouts.result, result_data);
+    if (!gaps_intact(result_data, layouts.result)) outcome.damage = "written between the elements of the result";
   }
   if (!result_.surroundings_intact()) outcome.damage = "written outside the result";
   if (!first_.surroundings_intact() || !second_.surroundings_intact()) outcome.damage = "written around an operand";
   if (uses_workspace && !workspace_.surroundings_intact()) outcome.damage = "written outside the workspace";
-  std::vector<float> after;
-  gather(first_data, layouts.first, &after);
-  bool same = after.size() == first.size() &&
-              (after.empty() || std::memcmp(after.data(), first.data(), after.size() * sizeof(float)) == 0);
-  gather(second_data, layouts.second, &after);
-  same = same && after.size() == second.size() &&
-         (after.empty() || std::memcmp(after.data(), second.data(), after.size() * sizeof(float)) == 0);
+  const bool same = holds(layouts.first, first, first_data) && holds(layouts.second, second, second_data) &&
+                    gaps_intact(first_data, layouts.first) && gaps_intact(second_data, layouts.second);
   if (!same) outcome.damage = "an operand was written";
   return outcome;
 }
@@ -290,27 +311,27 @@ std::string Repro::to_string() const {
   return text;
 }
 
-::testing::AssertionResult equals_expected(const Outcome &outcome, const std::vector<double> &expected,
+::testing::AssertionResult equals_expected(const Outcome &outcome, const std::vector<long double> &expected,
                                            const Repro &repro) {
   // Which kernel a function took is not known.
   const std::string &kernel = outcome.kernel.empty() ? repro.kernel : outcome.kernel;
-  const double tolerance = kernel.empty() || is_winograd(kernel) ? kRounding : 0;
-  return compare(outcome, expected, repro, [tolerance](float got, double want) {
-    return std::fabs(static_cast<double>(got) - want) <= tolerance;  // false for a NaN
+  const double tolerance = kernel.empty() || is_winograd(kernel) ? kRounding * scale_of(repro.problem->dtype) : 0;
+  return compare(outcome, expected, repro, [tolerance](double got, long double want) {
+    return std::fabs(got - want) <= tolerance;  // false for a NaN
   });
 }
 
-std::vector<float> without_rounding(std::vector<float> result, const std::string &kernel) {
+std::vector<double> without_rounding(std::vector<double> result, const std::string &kernel) {
   if (!is_winograd(kernel)) return result;
-  for (float &value : result) {
+  for (double &value : result) {
     if (std::fabs(value - std::nearbyint(value)) <= kRounding) value = std::nearbyint(value);
   }
   return result;
 }
 
-::testing::AssertionResult same_bits(const Outcome &outcome, const std::vector<float> &expected, const Repro &repro) {
+::testing::AssertionResult same_bits(const Outcome &outcome, const std::vector<double> &expected, const Repro &repro) {
   return compare(outcome, expected, repro,
-                 [](float got, float want) { return std::memcmp(&got, &want, sizeof got) == 0; });
+                 [](double got, double want) { return std::memcmp(&got, &want, sizeof got) == 0; });
 }
 
 void Tally::add_kernel(const std::string &name) {

@@ -5,30 +5,34 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "support/api.h"
+#include "support/elements.h"
 #include "support/guarded_buffer.h"
 #include "support/problem.h"
 
 namespace convgrad::test {
 
-// Operands and result in logical order.
+// Operands, which are elements of the problem's type, and the result, in logical order.
 struct Data {
-  std::vector<float> first, second;
-  std::vector<double> expected;
+  std::vector<double> first, second;
+  std::vector<long double> expected;
 };
 
 // Integers in [-max_abs, max_abs]; the same for the same seed on every machine.
-std::vector<float> random_integers(int64_t size, uint64_t seed, int max_abs = 4);
-// Multiples of 2^-23 in [-1, 1).
-std::vector<float> random_reals(int64_t size, uint64_t seed);
+std::vector<double> random_integers(int64_t size, uint64_t seed, int max_abs = 4);
+// In [-1, 1), with as many bits as the type has: multiples of 2^-23 for float32, of 2^-52 for float64.
+std::vector<double> random_reals(int64_t size, uint64_t seed, convgrad_dtype dtype);
 
-std::vector<double> reference_result(const Problem &problem, const std::vector<float> &first,
-                                     const std::vector<float> &second);
-// Aborts where a float32 sum might round.
+// By a type of sums that is more precise than the problem's.
+std::vector<long double> reference_result(const Problem &problem, const std::vector<double> &first,
+                                          const std::vector<double> &second);
+// Sums are exact in the problem's type (else aborts). In types wider than float32 operands and sums have more bits than
+// that holds, so that nothing may have been one on its way.
 Data integer_data(const Problem &problem, uint64_t seed);
 Data real_data(const Problem &problem, uint64_t seed);
 
@@ -48,14 +52,15 @@ struct RunOptions {
   Placement placement = Placement::kBeforeGuard;
   Workspace workspace = Workspace::kExact;  // for plans
   Entry entry = Entry::kPlan;
+  std::optional<uint64_t> float_mode;  // the caller's, by ScopedFloatMode
 };
 
 struct Outcome {
   convgrad_status status = CONVGRAD_OK;
-  std::string message;        // of a failure
-  std::string kernel;         // of a plan
-  std::string damage;         // what was written that must not be, or ""
-  std::vector<float> result;  // in logical order
+  std::string message;         // of a failure
+  std::string kernel;          // of a plan
+  std::string damage;          // what was written that must not be, or ""
+  std::vector<double> result;  // in logical order
 };
 
 // Not for use by two threads at once.
@@ -66,8 +71,8 @@ class Runner {
   Runner(const Runner &) = delete;
   Runner &operator=(const Runner &) = delete;
 
-  Outcome run(const convgrad_context *context, const Problem &problem, const std::vector<float> &first,
-              const std::vector<float> &second, const RunOptions &options = {});
+  Outcome run(const convgrad_context *context, const Problem &problem, const std::vector<double> &first,
+              const std::vector<double> &second, const RunOptions &options = {});
 
  private:
   GuardedBuffer first_, second_, result_, workspace_;
@@ -88,13 +93,13 @@ struct Repro {
 
 // Integer-valued results as they would be without a Winograd kernel's rounding: what is near an integer becomes it.
 // Results of other kernels are left alone.
-std::vector<float> without_rounding(std::vector<float> result, const std::string &kernel);
+std::vector<double> without_rounding(std::vector<double> result, const std::string &kernel);
 
 // OK, nothing damaged, every element equal to what is expected, or a Winograd kernel's rounding away from it.
-::testing::AssertionResult equals_expected(const Outcome &outcome, const std::vector<double> &expected,
+::testing::AssertionResult equals_expected(const Outcome &outcome, const std::vector<long double> &expected,
                                            const Repro &repro);
 // OK, nothing damaged, the same bits.
-::testing::AssertionResult same_bits(const Outcome &outcome, const std::vector<float> &expected, const Repro &repro);
+::testing::AssertionResult same_bits(const Outcome &outcome, const std::vector<double> &expected, const Repro &repro);
 
 // What a binary tried; printed when it ends, and appended to the file CONVGRAD_TALLY_FILE.
 struct Tally {

@@ -23,15 +23,15 @@ std::array<int64_t, 4> to_nhwc(std::array<int64_t, 4> shape, bool channels_first
   return channels_first ? std::array<int64_t, 4>{shape[0], shape[2], shape[3], shape[1]} : shape;
 }
 
-std::vector<float> fill(const json &description, int64_t size) {
+std::vector<double> fill(const json &description, int64_t size) {
   const std::string kind = description.at("kind");
-  std::vector<float> values(static_cast<size_t>(size));
+  std::vector<double> values(static_cast<size_t>(size));
   if (kind == "ones") {
-    std::fill(values.begin(), values.end(), 1.0f);
+    std::fill(values.begin(), values.end(), 1.0);
   } else if (kind == "ramp1") {
-    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i + 1);
+    for (size_t i = 0; i < values.size(); ++i) values[i] = static_cast<double>(i + 1);
   } else if (kind == "values") {
-    values = description.at("values").get<std::vector<float>>();
+    values = description.at("values").get<std::vector<double>>();
     if (static_cast<int64_t>(values.size()) != size) fail("values of a wrong count");
   } else if (kind == "hash_ints") {
     const uint32_t seed = description.at("seed");
@@ -43,7 +43,7 @@ std::vector<float> fill(const json &description, int64_t size) {
       u ^= u >> 13;
       u *= 0xc2b2ae35u;
       u ^= u >> 16;
-      values[i] = static_cast<float>(static_cast<int>(u % 9) - 4);
+      values[i] = static_cast<int>(u % 9) - 4;
     }
   } else {
     fail("an unknown kind of data: " + kind);

@@ -18,7 +18,7 @@ struct TensorFlowCase {
   Problem problem;
   std::array<int64_t, 4> output_sizes;  // NHWC
   std::array<int64_t, 4> pads;          // top, bottom, left, right, as TensorFlow resolved them
-  std::vector<float> first, second;     // in logical order
+  std::vector<double> first, second;    // in logical order
   std::vector<double> expected;         // in the result's own layout; empty where only the checksum is known
   int64_t size = 0;
   double sum = 0, sum_of_squares = 0, max_abs = 0;

@@ -19,36 +19,23 @@ namespace {
 
 // One problem with its data, for functions and plans.
 struct Call {
-  explicit Call(const Problem &p)
-      : problem(p), attrs(p.attrs()), data(integer_data(p, 19)), layouts(layouts_of(p)), result(data.expected.size()) {}
-  convgrad_status run(const convgrad_context *context) {
-    const auto op = problem.op == CONVGRAD_OP_CONV2D                  ? convgrad_conv2d
-                    : problem.op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT ? convgrad_conv2d_backprop_input
-                                                                      : convgrad_conv2d_backprop_filter;
-    const convgrad_tensor first = layouts.first.tensor(data.first.data());
-    const convgrad_tensor second = layouts.second.tensor(data.second.data());
-    const convgrad_tensor third = layouts.result.tensor(result.data());
-    return op(context, &attrs, &first, &second, &third);
-  }
+  explicit Call(const Problem &p) : Call(p, integer_data(p, 19)) {}
+  Call(const Problem &p, const Data &data) : problem(p), tensors(p, data.first, data.second), expected(data.expected) {}
+  convgrad_status run(const convgrad_context *context) { return tensors.call(context); }
   convgrad_status plan(const convgrad_context *context, convgrad_plan **made) const {
-    const convgrad_tensor first = layouts.first.tensor(nullptr), second = layouts.second.tensor(nullptr);
-    const convgrad_tensor third = layouts.result.tensor(nullptr);
-    return convgrad_plan_create(context, problem.op, &attrs, &first, &second, &third, made);
+    return tensors.make_plan(context, made);
   }
-  convgrad_status run(const convgrad_plan *made) {
-    return convgrad_plan_run(made, data.first.data(), data.second.data(), result.data(), nullptr);
-  }
+  convgrad_status run(const convgrad_plan *made) { return tensors.run(made); }
   bool computes(const convgrad_context *context) {
-    std::fill(result.begin(), result.end(), 0.5f);
+    tensors.clear_result();
     if (run(context) != CONVGRAD_OK) return false;
-    return std::equal(result.begin(), result.end(), data.expected.begin());  // dense NHWC: logical is memory order
+    const std::vector<double> result = tensors.result();
+    return std::equal(result.begin(), result.end(), expected.begin());
   }
 
   Problem problem;
-  convgrad_conv2d_attrs attrs;
-  Data data;
-  Layouts layouts;
-  std::vector<float> result;
+  Tensors tensors;
+  std::vector<long double> expected;
 };
 
 std::vector<Call> calls() {

@@ -25,7 +25,7 @@ const std::vector<std::string> kShapes = {
     "all n2 h9 w8 c6 k4 g2 r3x3 d2x1 pSAME NCHW",
 };
 
-std::vector<Problem> problems() { return expand_all(kShapes); }
+std::vector<Problem> problems() { return in_each_dtype(expand_all(kShapes)); }
 
 void in_threads(int count, const std::function<void(int)> &work) {
   std::vector<std::thread> threads;
@@ -40,38 +40,25 @@ struct FreeDeleter {
 // One plan, used by all callers at once with their own results and workspaces.
 void share_a_plan(const convgrad_context *context, const Problem &problem) {
   const Data data = integer_data(problem, kSeed);
-  Layouts layouts = layouts_of(problem);
-  const auto place = [](const Layout &layout, const std::vector<float> &values) {
-    std::vector<float> memory(values.size());
-    const std::vector<int64_t> offsets = layout.offsets();
-    for (size_t i = 0; i < values.size(); ++i) memory[static_cast<size_t>(offsets[i])] = values[i];
-    return memory;
-  };
-  const std::vector<float> first = place(layouts.first, data.first);
-  const std::vector<float> second = place(layouts.second, data.second);
-  const convgrad_tensor a = layouts.first.tensor(nullptr);
-  const convgrad_tensor b = layouts.second.tensor(nullptr);
-  const convgrad_tensor c = layouts.result.tensor(nullptr);
-  const convgrad_conv2d_attrs attrs = problem.attrs();
+  const Tensors tensors(problem, data.first, data.second);
   convgrad_plan *raw = nullptr;
-  ASSERT_EQ(convgrad_plan_create(context, problem.op, &attrs, &a, &b, &c, &raw), CONVGRAD_OK) << convgrad_last_error();
+  ASSERT_EQ(tensors.make_plan(context, &raw), CONVGRAD_OK) << convgrad_last_error();
   const Plan plan(raw);
   tally().add_kernel(convgrad_plan_kernel(raw));
-  const std::vector<int64_t> offsets = layouts.result.offsets();
   std::atomic<int> failed{0};
   std::atomic<int> wrong{0};
   in_threads(kCallers, [&](int caller) {
     const std::unique_ptr<void, FreeDeleter> workspace(std::aligned_alloc(
         CONVGRAD_WORKSPACE_ALIGNMENT, convgrad_plan_workspace_size(raw) + CONVGRAD_WORKSPACE_ALIGNMENT));
-    std::vector<float> result(offsets.size());
+    std::vector<char> result(tensors.memory[2].size());
     for (int repeat = 0; repeat < kRepeats; ++repeat) {
-      std::fill(result.begin(), result.end(), 0.5f);
+      fill_pattern(result.data(), result.size());
       // Some calls get their scratch from the library.
       void *scratch = (caller + repeat) % 4 == 0 ? nullptr : workspace.get();
-      failed += convgrad_plan_run(raw, first.data(), second.data(), result.data(), scratch) != CONVGRAD_OK;
-      for (size_t i = 0; i < offsets.size(); ++i) {
-        wrong += static_cast<double>(result[static_cast<size_t>(offsets[i])]) != data.expected[i];
-      }
+      failed += convgrad_plan_run(raw, tensors.memory[0].data(), tensors.memory[1].data(), result.data(), scratch) !=
+                CONVGRAD_OK;
+      const std::vector<double> got = gather(tensors.layouts.result, result.data());
+      for (size_t i = 0; i < got.size(); ++i) wrong += got[i] != data.expected[i];
     }
   });
   EXPECT_EQ(failed, 0) << problem.to_string();
@@ -146,25 +133,16 @@ TEST(Concurrency, PlansOutliveTheirContext) {
   for (const Problem &problem : problems()) {
     Context context = make_context("", 3);
     ASSERT_NE(context, nullptr) << convgrad_last_error();
-    const Layouts layouts = layouts_of(problem);
-    const convgrad_tensor a = layouts.first.tensor(nullptr);
-    const convgrad_tensor b = layouts.second.tensor(nullptr);
-    const convgrad_tensor c = layouts.result.tensor(nullptr);
-    const convgrad_conv2d_attrs attrs = problem.attrs();
+    const Data data = integer_data(problem, kSeed);
+    Tensors tensors(problem, data.first, data.second);
     convgrad_plan *raw = nullptr;
-    ASSERT_EQ(convgrad_plan_create(context.get(), problem.op, &attrs, &a, &b, &c, &raw), CONVGRAD_OK);
+    ASSERT_EQ(tensors.make_plan(context.get(), &raw), CONVGRAD_OK) << convgrad_last_error();
     const Plan plan(raw);
     context.reset();
-    const std::vector<float> first(static_cast<size_t>(layouts.first.size()), 1.0f);
-    const std::vector<float> second(static_cast<size_t>(layouts.second.size()), 1.0f);
-    std::vector<float> result(static_cast<size_t>(layouts.result.size()), -1.0f);
-    ASSERT_EQ(convgrad_plan_run(raw, first.data(), second.data(), result.data(), nullptr), CONVGRAD_OK)
-        << convgrad_last_error();
-    const std::vector<double> expected = reference_result(problem, first, second);
-    const std::vector<int64_t> offsets = layouts.result.offsets();
-    for (size_t i = 0; i < offsets.size(); ++i) {
-      ASSERT_EQ(result[static_cast<size_t>(offsets[i])], expected[i]) << problem.to_string();
-    }
+    tensors.clear_result();
+    ASSERT_EQ(tensors.run(raw), CONVGRAD_OK) << convgrad_last_error();
+    const std::vector<double> result = without_rounding(tensors.result(), convgrad_plan_kernel(raw));
+    for (size_t i = 0; i < result.size(); ++i) ASSERT_EQ(result[i], data.expected[i]) << problem.to_string();
     ++tally().problems;
   }
 }

@@ -37,16 +37,15 @@ TEST_P(Determinism, SameBits) {
   int accepted = 0;
   uint64_t injected_calls = 0;
   int64_t most_tasks = 0;
-  for (const Problem &problem : expand_all(kShapes)) {
-    if (problem.op != kernel().op) continue;
+  for (const Problem &problem : mine(expand_all(kShapes))) {
     const Layouts layouts = layouts_of(problem);
-    const std::vector<float> first = random_reals(layouts.first.size(), 2 * kSeed);
-    const std::vector<float> second = random_reals(layouts.second.size(), 2 * kSeed + 1);
+    const std::vector<double> first = random_reals(layouts.first.size(), 2 * kSeed, problem.dtype);
+    const std::vector<double> second = random_reals(layouts.second.size(), 2 * kSeed + 1, problem.dtype);
     Outcome outcome;
     if (!run(problem, first, second, &outcome)) continue;
     ++accepted;
     ASSERT_EQ(outcome.status, CONVGRAD_OK) << outcome.message;
-    const std::vector<float> expected = outcome.result;
+    const std::vector<double> expected = outcome.result;
     for (const int threads : kThreads) {
       const Repro repro = {&problem, kernel().name, kSeed, threads};
       for (int again = 0; again < 2; ++again) {
@@ -87,7 +86,7 @@ const std::vector<std::string> kModeShapes = {
     "all n3 h12 w11 c7 k5 r5x4 s2x1 d1x2",
     // In slices, and in parts.
     "all n4 h16 w16 c90 k90 fixed pSAME",
-    "backprop_filter n2 h65 w70 c8 k12 fixed pSAME",
+    "conv2d_backprop_filter n2 h65 w70 c8 k12 fixed pSAME",
 };
 
 // Of numbers of which some are so small that modes take them for zero, and whose products round.
@@ -104,16 +103,21 @@ TEST_P(Determinism, SameBitsInTheCallersFloatingPointMode) {
   ASSERT_NE(injected, nullptr) << convgrad_last_error();
   context(kFour);  // its threads begin in the default mode
   int accepted = 0;
-  for (const Problem &problem : expand_all(kModeShapes)) {
-    if (problem.op != kernel().op) continue;
+  // Below the smallest normal number, and well above it.
+  const int smallest = kernel().dtype == CONVGRAD_FLOAT64 ? std::numeric_limits<double>::min_exponent
+                                                          : std::numeric_limits<float>::min_exponent;
+  for (const Problem &problem : mine(expand_all(kModeShapes))) {
     const Layouts layouts = layouts_of(problem);
-    const std::vector<float> first = random_reals(layouts.first.size(), 3 * kSeed);
-    std::vector<float> second = random_reals(layouts.second.size(), 3 * kSeed + 1);
+    const std::vector<double> first = random_reals(layouts.first.size(), 3 * kSeed, problem.dtype);
+    std::vector<double> second = random_reals(layouts.second.size(), 3 * kSeed + 1, problem.dtype);
     // Few, for CPUs take their time for each.
-    for (size_t i = 0; i < second.size(); ++i) second[i] = std::ldexp(second[i], i % 251 == 0 ? -127 : -112);
+    for (size_t i = 0; i < second.size(); ++i) {
+      second[i] = rounded(problem.dtype, std::ldexp(second[i], smallest + (i % 251 == 0 ? -2 : 13)));
+    }
     const auto run_in = [&](uint64_t mode, const convgrad_context *with) {
-      const ScopedFloatMode scoped(mode);
-      return runner().run(with, problem, first, second);
+      RunOptions options;
+      options.float_mode = mode;
+      return runner().run(with, problem, first, second, options);
     };
     const Outcome plain = run_in(0, context(1));
     if (plain.status == CONVGRAD_UNSUPPORTED) continue;

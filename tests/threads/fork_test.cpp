@@ -23,7 +23,7 @@ struct Case {
 
 std::vector<Case> cases() {
   std::vector<Case> result;
-  for (const Problem &problem : expand_all({"all n4 h12 w13 c20 k24 r3x3 pSAME"})) {
+  for (const Problem &problem : in_each_dtype(expand_all({"all n4 h12 w13 c20 k24 r3x3 pSAME"}))) {
     result.push_back({problem, integer_data(problem, kSeed)});
   }
   return result;
@@ -47,28 +47,21 @@ bool computes(const convgrad_context *context, const Case &one) {
 
 // A plan with its operands and result.
 struct Planned {
-  Planned(const convgrad_context *context, const Case &one) : expected(one.data.expected) {
-    const Layouts layouts = layouts_of(one.problem);
-    const convgrad_tensor a = layouts.first.tensor(nullptr);
-    const convgrad_tensor b = layouts.second.tensor(nullptr);
-    const convgrad_tensor c = layouts.result.tensor(nullptr);
-    const convgrad_conv2d_attrs attrs = one.problem.attrs();
+  Planned(const convgrad_context *context, const Case &one)
+      : expected(one.data.expected), tensors(one.problem, one.data.first, one.data.second) {
     convgrad_plan *raw = nullptr;
-    EXPECT_EQ(convgrad_plan_create(context, one.problem.op, &attrs, &a, &b, &c, &raw), CONVGRAD_OK)
-        << convgrad_last_error();
+    EXPECT_EQ(tensors.make_plan(context, &raw), CONVGRAD_OK) << convgrad_last_error();
     plan.reset(raw);
-    first = one.data.first;  // dense NHWC: logical order is memory order
-    second = one.data.second;
-    result.resize(expected.size());
   }
   bool computes() {
-    std::fill(result.begin(), result.end(), 0.5f);
-    if (convgrad_plan_run(plan.get(), first.data(), second.data(), result.data(), nullptr) != CONVGRAD_OK) return false;
+    tensors.clear_result();
+    if (tensors.run(plan.get()) != CONVGRAD_OK) return false;
+    const std::vector<double> result = tensors.result();
     return std::equal(result.begin(), result.end(), expected.begin());
   }
 
-  std::vector<double> expected;
-  std::vector<float> first, second, result;
+  std::vector<long double> expected;
+  Tensors tensors;
   Plan plan;
 };
 

@@ -149,14 +149,8 @@ TEST_F(ChooseKernel, EveryKeyComparesItsOwnSize) {
   const struct {
     Size size;
     int64_t value;
-  } sizes[] = {{Size::batch, 2},
-              {Size::in_height, 11},
-              {Size::in_width, 13},
-              {Size::in_channels, 4},
-              {Size::out_height, 5},
-              {Size::out_width, 6},
-              {Size::out_channels, 9},
-              {Size::groups, 3}};
+  } sizes[] = {{Size::batch, 2},      {Size::in_height, 11}, {Size::in_width, 13},    {Size::in_channels, 4},
+               {Size::out_height, 5}, {Size::out_width, 6},  {Size::out_channels, 9}, {Size::groups, 3}};
   ASSERT_EQ(std::size(sizes), static_cast<size_t>(Size::count));
   for (const auto &[size, value] : sizes) {
     for (int64_t off = -1; off <= 1; ++off) {

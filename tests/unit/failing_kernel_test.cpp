@@ -81,8 +81,8 @@ class FailingKernel : public ::testing::Test {
     fake = *real;
     fake.name = "one_that_fails";
     fake.run = run;
-    fake.scratch_bytes = kScratch + 2 * ScratchStack::kAlignment;
-    fake.filter_tile = 0;
+    fake.scratch_bytes = kScratch + scratch_layout::kAroundBlock;
+    fake.packed_filter_channels = 0;
     bind_kernel(fake, &call);
     live = allocator.live;
   }

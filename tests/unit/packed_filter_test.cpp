@@ -1,5 +1,5 @@
 // How much scratch a filter takes that is packed whole.
-#include "packed_filter.h"
+#include "divide/packed_filter.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // Into how many parts a filter gradient's pixels are dealt out, for kernels and sizes that are not here.
-#include "reduction_parts.h"
+#include "divide/reduction_parts.h"
 
 #include <gtest/gtest.h>
 

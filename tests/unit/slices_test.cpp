@@ -1,5 +1,5 @@
 // How a result is cut for more threads than its kernel has tasks, for kernels and sizes that are not here.
-#include "slices.h"
+#include "divide/slices.h"
 
 #include <gtest/gtest.h>
 

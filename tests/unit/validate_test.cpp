@@ -157,8 +157,9 @@ TEST_F(Validate, WhatIsWrongIsSaidBeforeWhatIsMissing) {
 TEST_F(Validate, Dtypes) {
   example.output.dtype = CONVGRAD_FLOAT16;
   expect_invalid({"out_backprop has dtype FLOAT16", "FLOAT32", "filter"});
+  // Which types a build has kernels of is asked later.
   example.input.dtype = example.filter.dtype = CONVGRAD_FLOAT16;
-  expect_failure(CONVGRAD_UNSUPPORTED, {"FLOAT16"});
+  expect_ok();
 }
 
 TEST_F(Validate, DeviceMemory) {

@@ -2,8 +2,8 @@
 // then cut into slices, each computed by a call of its own with one thread. An element is the same sum in any slice
 // (where that takes cuts at certain places, Kernel::slice says so), so that the number of threads, which decides how
 // many there are, leaves no trace in the bits.
-#ifndef CONVGRAD_RUNTIME_SLICES_H
-#define CONVGRAD_RUNTIME_SLICES_H
+#ifndef CONVGRAD_RUNTIME_DIVIDE_SLICES_H
+#define CONVGRAD_RUNTIME_DIVIDE_SLICES_H
 
 #include "kernel_table.h"
 #include "normalize.h"

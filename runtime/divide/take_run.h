@@ -1,6 +1,6 @@
 // How the tasks that share a loop deal its indices out among them.
-#ifndef CONVGRAD_RUNTIME_TAKE_RUN_H
-#define CONVGRAD_RUNTIME_TAKE_RUN_H
+#ifndef CONVGRAD_RUNTIME_DIVIDE_TAKE_RUN_H
+#define CONVGRAD_RUNTIME_DIVIDE_TAKE_RUN_H
 
 #include <algorithm>
 #include <atomic>

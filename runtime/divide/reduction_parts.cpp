@@ -1,6 +1,8 @@
-#include "reduction_parts.h"
+#include "divide/reduction_parts.h"
 
 #include <algorithm>
+
+#include "scratch_layout.h"
 
 namespace convgrad {
 namespace {
@@ -25,8 +27,8 @@ ReductionParts reduction_parts(const Kernel &kernel, const Normalized &problem) 
   const ReductionParts whole;
   if (result_of(problem.op) != FILTER || !kernel.has_known_tasks() || problem.groups != 1) return whole;
   if (!kDtypes[problem.dtype].sums_as_stored) return whole;  // a part's result would be rounded
-  const int64_t tasks =
-      divide_up(problem.in_channels, kernel.task.in_channels) * divide_up(problem.out_channels, kernel.task.out_channels);
+  const int64_t tasks = divide_up(problem.in_channels, kernel.task.in_channels) *
+                        divide_up(problem.out_channels, kernel.task.out_channels);
   const int axis = problem.axis[HEIGHT].out > 1 ? HEIGHT : WIDTH;
   const int64_t rows = problem.axis[axis].out;
   const Wide pixels = Wide{problem.batch} * problem.axis[HEIGHT].out * problem.axis[WIDTH].out;
@@ -62,8 +64,9 @@ View partial_view(const View &filter) {
 }
 
 size_t partial_bytes(const Normalized &problem) {
-  constexpr size_t kLine = CONVGRAD_WORKSPACE_ALIGNMENT;
-  const size_t bytes = static_cast<size_t>(elements(problem.view[FILTER])) * static_cast<size_t>(dtype_size(problem.dtype));
+  constexpr size_t kLine = scratch_layout::kLine;
+  const size_t bytes =
+      static_cast<size_t>(elements(problem.view[FILTER])) * static_cast<size_t>(dtype_size(problem.dtype));
   return (bytes + kLine - 1) / kLine * kLine;
 }
 

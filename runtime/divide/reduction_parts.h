@@ -1,8 +1,8 @@
 // A filter gradient with few channels has few tasks: a task sums over all pixels of all images. Its pixels are then
 // dealt out to parts, each a gradient of its own, and the parts are added up in their order. How many there are depends
 // on sizes alone, so that the result has the same bits for any number of threads.
-#ifndef CONVGRAD_RUNTIME_REDUCTION_PARTS_H
-#define CONVGRAD_RUNTIME_REDUCTION_PARTS_H
+#ifndef CONVGRAD_RUNTIME_DIVIDE_REDUCTION_PARTS_H
+#define CONVGRAD_RUNTIME_DIVIDE_REDUCTION_PARTS_H
 
 #include "kernel_table.h"
 #include "normalize.h"

@@ -1,4 +1,4 @@
-#include "slices.h"
+#include "divide/slices.h"
 
 #include <algorithm>
 

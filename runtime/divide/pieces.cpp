@@ -1,10 +1,10 @@
-#include "pieces.h"
+#include "divide/pieces.h"
 
 #include <algorithm>
 #include <atomic>
 #include <type_traits>
 
-#include "take_run.h"
+#include "divide/take_run.h"
 
 namespace convgrad {
 namespace {

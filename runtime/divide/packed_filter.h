@@ -1,6 +1,6 @@
 // The filter that a direct kernel on a CPU packs whole before its tasks, in scratch that the call's threads share.
-#ifndef CONVGRAD_RUNTIME_PACKED_FILTER_H
-#define CONVGRAD_RUNTIME_PACKED_FILTER_H
+#ifndef CONVGRAD_RUNTIME_DIVIDE_PACKED_FILTER_H
+#define CONVGRAD_RUNTIME_DIVIDE_PACKED_FILTER_H
 
 #include "kernel_table.h"
 #include "normalize.h"

@@ -1,11 +1,11 @@
 // A call as pieces for the threads to share, each a part of the reduction (reduction_parts.h) of a slice of the result
 // (slices.h), computed by the kernel with one thread.
-#ifndef CONVGRAD_RUNTIME_PIECES_H
-#define CONVGRAD_RUNTIME_PIECES_H
+#ifndef CONVGRAD_RUNTIME_DIVIDE_PIECES_H
+#define CONVGRAD_RUNTIME_DIVIDE_PIECES_H
 
+#include "divide/reduction_parts.h"
+#include "divide/slices.h"
 #include "launch.h"
-#include "reduction_parts.h"
-#include "slices.h"
 
 namespace convgrad {
 
