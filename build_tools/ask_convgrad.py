@@ -48,13 +48,6 @@ def run(command, log, what):
         raise ToolError(f"{what} failed (all of its output: {log}):\n{tail}")
 
 
-def line_of(op, problem):
-    """A problem as the probes read it."""
-    padding = problem.padding if isinstance(problem.padding, str) else ",".join(map(str, problem.padding))
-    numbers = (*problem.input, *problem.filter, *problem.strides, *problem.dilations)
-    return " ".join(map(str, (op, *numbers, padding)))
-
-
 class Probes:
     """The probes for some targets of a processor, in `folder`; `halide` is the folder of its package."""
 
@@ -74,7 +67,7 @@ class Probes:
 
     def choose(self, target, hardware, strict, asked):
         """An Answer for each (problem, op) of `asked`, on a machine of that target and hardware ("any": of no name)."""
-        text = "".join(line_of(op, problem) + "\n" for problem, op in asked)
+        text = "".join(problem.text(op) + "\n" for problem, op in asked)
         done = subprocess.run([self.folder / "convgrad_choose", target, hardware, str(int(strict))], input=text,
                               capture_output=True, text=True)
         lines = done.stdout.splitlines()
@@ -83,8 +76,6 @@ class Probes:
         for (problem, _), line in zip(asked, lines):
             expect(not line.startswith("!"), f"{problem.where}: {problem.name}: {line[2:]}")
             height, width, top, left, kernel = line.split()
-            output = (problem.input[0], int(height), int(width), problem.filter[3])
-            expect(output == problem.output, f"{problem.where}: {problem.name}: its output is said to be "
-                   f"{list(problem.output)}, by input, filter, strides and padding it is {list(output)}")
-            answers.append(Answer(output[1:3], [int(top), int(left)], None if kernel == "-" else kernel))
+            problem.expect_output((problem.input[0], int(height), int(width), problem.filter[3]))
+            answers.append(Answer((int(height), int(width)), [int(top), int(left)], None if kernel == "-" else kernel))
         return answers

@@ -10,10 +10,18 @@ import re
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FAMILIES = ROOT / "schedules/families"
 
-Dtype = collections.namedtuple("Dtype", "constant name halide storage accumulator bytes eps")
 Param = collections.namedtuple("Param", "name preset least most unit canonical meaning")
 Rule = collections.namedtuple("Rule", "expression meaning")
 Tile = collections.namedtuple("Tile", "letter expression unsaid")
+
+
+class Dtype(collections.namedtuple("Dtype", "constant name halide storage accumulator bytes eps")):
+    """An element type."""
+
+    @property
+    def long_name(self):
+        """NumPy's and everybody's: float32."""
+        return self.constant.lower()
 
 
 class DeclarationError(Exception):
@@ -177,6 +185,12 @@ def read_families():
 
 ALL_FAMILIES = read_families()
 ALGORITHMS = tuple(sorted({family.algorithm for family in ALL_FAMILIES.values()}))
+
+
+def dtypes_on(device):
+    """The names of the element types that have kernels on a device: a build's rows may have fewer."""
+    return tuple(name for name in DTYPES
+                 if any(name in family.dtypes and device in family.devices for family in ALL_FAMILIES.values()))
 
 
 def family_of(algorithm, op, device):

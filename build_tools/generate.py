@@ -28,7 +28,7 @@ def arguments():
     parser.add_argument("--targets", required=True)
     parser.add_argument("--hardware", default="")
     parser.add_argument("--ops", default=",".join(OPS))
-    parser.add_argument("--dtypes", default="f32")
+    parser.add_argument("--dtypes")
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--shared", action="store_true")
     parser.add_argument("--output", required=True, type=pathlib.Path)
@@ -41,7 +41,7 @@ def arguments():
     expect(options.batch is None or options.batch > 0, f"--batch is {options.batch}, expected an integer above 0")
     options.targets = some_of(options.targets, target_names(), "--targets")
     options.ops = some_of(options.ops, OPS, "--ops")
-    options.dtypes = some_of(options.dtypes, tuple(declarations.DTYPES), "--dtypes")
+    options.dtypes = some_of(options.dtypes, declarations.dtypes_on("cpu"), "--dtypes") if options.dtypes else [None]
     options.hardware = [name for name in options.hardware.split(",") if name]
     return options
 
@@ -49,7 +49,8 @@ def arguments():
 def read_all(options):
     found = []
     for path in options.problems:
-        found += problem_files.read_problems(path, options.batch, options.network)
+        for dtype in options.dtypes:
+            found += problem_files.read_problems(path, options.batch, options.network, dtype)
     expect(found, f"{', '.join(map(str, options.problems))}: there are no problems in there")
     return found
 
@@ -79,10 +80,11 @@ def choices(options, problems, processor, targets, hardware, folder, log):
             for (problem, op), answer in zip(asked, probes.choose(target, machine, options.strict, asked))]
 
 
-def build(options, processor, targets, hardware, kernels, folder, prefix, log):
+def build(options, processor, targets, hardware, kernels, dtypes, folder, prefix, log):
     command = ["cmake", "-S", ROOT, "-B", folder / "library", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
                f"-DBUILD_SHARED_LIBS={'ON' if options.shared else 'OFF'}", f"-DCONVGRAD_TARGETS={';'.join(targets)}",
                f"-DCONVGRAD_HARDWARE={';'.join(hardware)}", f"-DCONVGRAD_KERNEL_FILTER=^({'|'.join(sorted(kernels))})$",
+               f"-DCONVGRAD_DTYPES={';'.join(sorted(dtypes))}",
                f"-DCONVGRAD_GENERATOR={options.generator}", f"-DHalide_DIR={options.halide}/lib64/cmake/Halide",
                f"-DHalideHelpers_DIR={options.halide}/lib64/cmake/HalideHelpers", f"-DPython3_EXECUTABLE={sys.executable}",
                f"-DCMAKE_INSTALL_PREFIX={prefix}", "-DCMAKE_INSTALL_LIBDIR=lib"]
@@ -110,7 +112,8 @@ def write_manifest(options, processor, targets, hardware, chosen, sizes, prefix)
         "strict": options.strict, "library": {"file": str(library.relative_to(prefix)), "bytes": library.stat().st_size},
         # A kernel without problems is a generic one, for what is not listed here.
         "kernels": [{"name": name, "object_bytes": size, "problems": used_for[name]} for name, size in sizes.items()],
-        "problems": [{"name": c.problem.name, "op": c.op, "batch": c.problem.input[0], "input_hwc": c.problem.input[1:],
+        "problems": [{"name": c.problem.name, "problem": c.problem.text(c.op), "op": c.op, "dtype": c.problem.dtype,
+                      "data_format": c.problem.data_format, "batch": c.problem.input[0], "input_hwc": c.problem.input[1:],
                       "filter_hwio": c.problem.filter, "strides": c.problem.strides, "dilations": c.problem.dilations,
                       "groups": c.problem.groups, "padding": c.problem.padding, "rows_and_columns_before": c.before,
                       "target": c.target, "hardware": c.hardware, "kernel": c.kernel} for c in chosen]}
@@ -136,7 +139,8 @@ def generate(options, problems, processor, targets):
     # An earlier package goes once the new one is there.
     made = folder / "package"
     shutil.rmtree(made, ignore_errors=True)
-    sizes = build(options, processor, targets, hardware, kernels, folder, made, log)
+    dtypes = {problem.dtype for problem in problems}
+    sizes = build(options, processor, targets, hardware, kernels, dtypes, folder, made, log)
     expect(kernels <= sizes.keys(), f"the library lacks {', '.join(sorted(kernels - sizes.keys()))}")
     manifest = write_manifest(options, processor, targets, hardware, chosen, sizes, made)
     shutil.rmtree(prefix, ignore_errors=True)

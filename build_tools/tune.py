@@ -15,14 +15,14 @@ import time
 import declarations
 import kernel_rows
 import problems as problem_files
-from ask_convgrad import PROCESSORS, Probes, ToolError, expect, line_of, some_of, target_names
+from ask_convgrad import PROCESSORS, Probes, ToolError, expect, some_of, target_names
 from rich.console import Console
 from tuner import machine, report, rows
 from tuner.kernels import Kernels
-from tuner.log import Log
+from tuner.log import Log, OldLog
 from tuner.machine import Failed
 from tuner.measuring import Here
-from tuner.search import BATCH, WAY, Clock, Problem, Search, Stop
+from tuner.search import BATCH, WAY, Clock, Search, Searched, Stop
 from tuner.space import Candidate, Space, UnknownCandidate, logged_candidate
 
 ROOT = kernel_rows.ROOT
@@ -46,6 +46,7 @@ def arguments():
     parser.add_argument("--network", action="append", default=[])
     parser.add_argument("--layers", default="")
     parser.add_argument("--batch", type=int)
+    parser.add_argument("--dtype")
     parser.add_argument("--target", required=True)
     parser.add_argument("--hardware")
     parser.add_argument("--ops", default=",".join(OPS[1:]))
@@ -72,6 +73,8 @@ def arguments():
     expect(options.seconds > 0, f"--seconds is {options.seconds}, expected a number above 0")
     expect(options.target in target_names(), f"--target is {options.target!r}, expected one of {', '.join(target_names())}")
     options.ops = some_of(options.ops, OPS, "--ops")
+    expect(options.dtype in (None, *declarations.dtypes_on("cpu")),
+           f"--dtype is {options.dtype!r}, expected one of {', '.join(declarations.dtypes_on('cpu'))}")
     expect(options.exhaustive is None or options.exhaustive > 0,
            f"--exhaustive is {options.exhaustive}, expected an integer above 0")
     # Everything takes what it takes.
@@ -94,12 +97,13 @@ def arguments():
 def read_problems(options):
     found = []
     for path in options.problems:
-        found += [p for p in problem_files.read_problems(path, options.batch, options.network) if options.layers.search(p.name)]
+        found += [problem for problem in problem_files.read_problems(path, options.batch, options.network, options.dtype)
+                  if options.layers.search(problem.name)]
     expect(found, "no layer is left to tune")
     distinct = {}
     for problem in found:
         for op in options.ops:
-            distinct.setdefault(line_of(op, problem), (problem, op))
+            distinct.setdefault(problem.text(op), (problem, op))
     return list(distinct.values())
 
 
@@ -139,7 +143,7 @@ def about_this(options, target, log, measuring, generator_version):
         versions = {"compiler": first_line("c++", "--version"), "python": platform.python_version(),
                     "halide": re.search(r'PACKAGE_VERSION "([^"]+)"', halide)[1],
                     "generator": generator_version}
-    facts = {"lanes": target.vector_bytes // 4, "registers": target.registers, "l1_bytes": device["l1_bytes"],
+    facts = {"vector_bytes": target.vector_bytes, "registers": target.registers, "l1_bytes": device["l1_bytes"],
              "l2_bytes": device["l2_bytes"]}
     return {"target": options.target, "hardware": device, "versions": versions, "search": search}, facts
 
@@ -154,29 +158,29 @@ def logged_baselines(search, work):
              if record.get("kind") == "baseline" and record["versions"] == search.about["versions"]}
     result = []
     for problem, op in work:
-        record = known.get(line_of(op, problem))
+        record = known.get(problem.text(op))
         if record:
-            result.append(baseline(Problem(record["problem"], op, problem.name, problem.count), record))
+            result.append(baseline(Searched(problem, op), record))
     expect(result, f"--replay: {search.log.path} has none of these problems")
     return result
 
 
-def baseline(problem, record):
-    problem.sizes, problem.flops = record["sizes"], record["flops"]
-    return problem, logged_candidate(record["candidate"]), record
+def baseline(searched, record):
+    searched.sizes, searched.flops = record["sizes"], record["flops"]
+    return searched, logged_candidate(record["candidate"]), record
 
 
 def baselines(options, search, tables, probes, work):
-    """[(Problem, incumbent, record)]: the kernels that convgrad takes today and what they take, by the log or the machine."""
+    """[(Searched, incumbent, record)]: the kernels that convgrad takes today and what they take, by the log or the machine."""
     answers = probes.choose(options.target, "any", options.strict, work)
-    asked = [(Problem(line_of(op, problem), op, problem.name, problem.count), incumbent_of(tables.kernels[answer.kernel]))
+    asked = [(Searched(problem, op), incumbent_of(tables.kernels[answer.kernel]))
              for (problem, op), answer in zip(work, answers) if answer.kernel is not None]  # None: nothing to compute
     result = []
-    for (problem, _), record in zip(asked, search.measure_baselines(asked)):
+    for (searched, _), record in zip(asked, search.measure_baselines(asked)):
         if isinstance(record, Failed):
-            print(f"{problem.name} {problem.op}: today's kernel gives no time, so it is left out ({record})")
+            print(f"{searched.name} {searched.op}: today's kernel gives no time, so it is left out ({record})")
         else:
-            result.append(baseline(problem, record))
+            result.append(baseline(searched, record))
     expect(result or not asked, "no problem is left: today's kernels give no time")
     return result
 
@@ -187,24 +191,23 @@ def distance(a, b):
 
 def nearest(space, problem, outcomes):
     """The best of the searches before on the most similar shapes."""
-    same = [o for o in outcomes if o.problem.op == problem.op and o.best and o.best.candidate.filter == space.filter
-            and o.best.candidate.stride == space.stride]
+    same = [o for o in outcomes if o.best and space.is_alike(o.best.candidate)]
     same.sort(key=lambda o: distance(o.problem.sizes, problem.sizes))
     return [o.best.candidate for o in same[:NEAREST]]
 
 
 def other_defaults(tables, space):
-    """The target's kernels for other problems of the same op, filter and stride: where a row begins may be wrong for a shape."""
-    return [incumbent_of(kernel) for kernel in tables.kernels.values()
-            if (kernel.op, kernel.filter, kernel.stride) == (space.op, space.filter, space.stride)]
+    """The target's kernels for other problems of the same kind: where a row begins may be wrong for a shape."""
+    return list(filter(space.is_alike, map(incumbent_of, tables.kernels.values())))
 
 
 def tuned_before(path, problem, incumbent):
     """The kernels that the file of this hardware has for the problem, then those of the target's other hardware."""
-    others = sorted(other for other in path.parent.glob("*.json") if other.name not in (path.name, "default.json", "target.json"))
-    return [logged_candidate({**row, "filter": incumbent.filter, "stride": incumbent.stride})
-            for file in (path, *others) for row in rows.read(file)[0]
-            if row.get("provenance", {}).get("problem") == problem.line]
+    no_tuned_ones = (path.name, "default.json", "target.json")
+    others = sorted(other for other in path.parent.glob("*.json") if other.name not in no_tuned_ones)
+    same = {"filter": incumbent.filter, "stride": incumbent.stride, "dtype": incumbent.dtype}
+    return [logged_candidate({**row, **same}) for file in (path, *others) for row in rows.read(file)[0]
+            if row.get("provenance", {}).get("problem") == problem.text]
 
 
 def rows_path(options):
@@ -230,7 +233,7 @@ def say_how_many(console, search, known, lists):
     left = {}
     for (problem, incumbent, record), everything in zip(known, lists):
         missing = [c for c in everything if search.log.get(search.key_of_trial(problem, incumbent, c)) is None]
-        left[problem.line] = missing
+        left[problem.text] = missing
     begun, compiled = time.monotonic(), [c for missing in left.values() for c in missing[:BATCH]]
     for future in [search.kernels.start(candidate) for candidate in compiled]:
         future.exception()
@@ -239,7 +242,7 @@ def say_how_many(console, search, known, lists):
     for problem, _, record in known:
         # Beside the incumbent, so twice what that took.
         each = compile_seconds + 2 * record.get("took", search.seconds_each) / min(search.measuring.parallel, BATCH)
-        seconds += each * len(left[problem.line])
+        seconds += each * len(left[problem.text])
     tried = sum(map(len, lists)) - sum(map(len, left.values()))
     console.print(f"all together {sum(map(len, lists))} candidates, {tried} of them in the log: about {minutes(seconds)} "
                   f"({compile_seconds:.2f} s a compilation)", highlight=False)
@@ -266,7 +269,7 @@ def tune(options, console):
         generator, generator_version = own_copy(options.generator, options.build / options.target)
     about, facts = about_this(options, target, log, measuring, generator_version)
     tables = kernel_rows.Tables()
-    tables.add_file(target.rows_folder / "default.json", target, "", ("f32",))
+    tables.add_file(target.rows_folder / "default.json", target, "", {problem.dtype for problem, _ in work})
     where = f" on {measuring.parallel} worker(s) of {options.scheduler}" if options.scheduler and measuring else ""
     console.print(f"{len(work)} problems on {options.target}, {options.hardware}{where}: {minutes(options.budget)}, "
                   f"log {options.log}")
@@ -295,9 +298,8 @@ def tune(options, console):
             known = logged_baselines(search, work) if options.replay else baselines(options, search, tables, probes, work)
             spaces, lists = [], []
             for problem, _, _ in known:
-                fields = problem.line.split()
-                spaces.append(Space(problem.op, tuple(map(int, fields[5:7])), tuple(map(int, fields[9:11])), problem.sizes, facts,
-                                    about["search"]["strict"]))
+                spaces.append(Space(problem.op, problem.of.filter[:2], problem.of.strides, problem.sizes, facts,
+                                    about["search"]["strict"], problem.of.dtype))
                 everything, which = everything_of(spaces[-1], about["search"].get("exhaustive"))
                 lists.append(everything)
                 if everything is not None:
@@ -314,9 +316,9 @@ def tune(options, console):
                 space = spaces[index]
 
                 def starts(space=space, problem=problem, incumbent=incumbent):
-                    found = [incumbent, *tuned_before(rows_path(options), problem, incumbent), *nearest(space, problem, outcomes),
-                             *other_defaults(tables, space)]
-                    return {"kind": "starts", "problem": problem.line, "candidates": [
+                    found = [incumbent, *tuned_before(rows_path(options), problem, incumbent),
+                             *nearest(space, problem, outcomes), *other_defaults(tables, space)]
+                    return {"kind": "starts", "problem": problem.text, "candidates": [
                         space.adapted(candidate)._asdict() for candidate in found if candidate.algorithm in space.algorithms]}
 
                 # In the log, since which shapes were tuned before may be another matter in a replay.
@@ -378,7 +380,7 @@ def main():
             console.print(f"{path}: {new} rows, and {kept} of before" if new + kept else "no row: today's kernels stay")
         if trouble:
             raise trouble
-    except (ToolError, Failed, UnknownCandidate, problem_files.ProblemError, kernel_rows.RowError) as error:
+    except (ToolError, Failed, OldLog, UnknownCandidate, problem_files.ProblemError, kernel_rows.RowError) as error:
         sys.exit(f"tune: {error}")
 
 

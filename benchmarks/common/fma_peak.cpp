@@ -11,11 +11,11 @@
 
 namespace {
 
-const FmaLoop *loop_for(const std::string &target) {
+const FmaLoops *loops_for(const std::string &target) {
 #if defined(BENCHMARKS_X86_64)
-  if (target == "x86_64_sse41") return &kFmaLoopSse41;
-  if (target == "x86_64_avx2") return &kFmaLoopAvx2;
-  if (target == "x86_64_avx512") return &kFmaLoopAvx512;
+  if (target == "x86_64_sse41") return &kFmaLoopsSse41;
+  if (target == "x86_64_avx2") return &kFmaLoopsAvx2;
+  if (target == "x86_64_avx512") return &kFmaLoopsAvx512;
 #endif
   (void)target;
   return nullptr;
@@ -23,23 +23,24 @@ const FmaLoop *loop_for(const std::string &target) {
 
 }  // namespace
 
-double measure_fma_peak(const std::string &target, int threads) {
+double measure_fma_peak(const std::string &target, convgrad_dtype dtype, int threads) {
   using Clock = std::chrono::steady_clock;
-  const FmaLoop *loop = loop_for(target);
-  if (loop == nullptr) return 0;
+  const FmaLoops *loops = loops_for(target);
+  if (loops == nullptr || (dtype != CONVGRAD_FLOAT32 && dtype != CONVGRAD_FLOAT64)) return 0;
+  const FmaLoop &loop = dtype == CONVGRAD_FLOAT32 ? loops->of_floats : loops->of_doubles;
   constexpr int64_t kRounds = 400000;  // about 1 ms, as long as a small layer: a blip of the clock counts for neither
   constexpr int kBursts = 4;
   std::vector<std::array<double, kBursts>> rates(static_cast<size_t>(threads));
   std::atomic<int> arrived{0};
   auto work = [&](int thread) {
-    volatile float sink = loop->run(kRounds / 8);  // warms up
+    volatile double sink = loop.run(kRounds / 8);  // warms up
     for (int burst = 0; burst < kBursts; ++burst) {
       ++arrived;
       while (arrived.load() < threads * (burst + 1)) std::this_thread::yield();
       const auto start = Clock::now();
-      sink = loop->run(kRounds);
+      sink = loop.run(kRounds);
       const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-      rates[static_cast<size_t>(thread)][static_cast<size_t>(burst)] = loop->flops_per_round * kRounds / seconds * 1e-9;
+      rates[static_cast<size_t>(thread)][static_cast<size_t>(burst)] = loop.flops_per_round * kRounds / seconds * 1e-9;
     }
     (void)sink;
   };

@@ -18,10 +18,12 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
-#include "floats.h"
+#include "aligned.h"
 #include "fma_peak.h"
+#include "kernels.h"
 #include "layer.h"
 
 namespace {
@@ -33,7 +35,7 @@ using Plan = std::unique_ptr<convgrad_plan, decltype(&convgrad_plan_destroy)>;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 struct Options {
-  std::string networks, network = "resnet_50", layers, target, kernel, json;
+  std::string networks, network = "resnet_50", layers, target, dtype = "f32", kernel, json;
   int64_t batch = 4;
   int32_t threads = 1;
   double seconds = 0.3;
@@ -59,40 +61,33 @@ std::string cpu_brand() {
   return "unknown CPU";
 }
 
-const convgrad_kernel_info *find_kernel(const std::string &name) {
-  for (size_t i = 0; i < convgrad_kernel_count(); ++i)
-    if (name == convgrad_kernel_at(i)->name) return convgrad_kernel_at(i);
-  return nullptr;
-}
-
-Floats random_values(const Shape &shape, std::mt19937 &random) {
-  Floats values(static_cast<size_t>(elements(shape)));
-  for (float &value : values) value = static_cast<float>(random() >> 8) / static_cast<float>(1 << 23) - 1.0f;
-  return values;
-}
-
-convgrad_tensor view(const Shape &shape, float *data) {
+template <typename T>
+convgrad_tensor view(const Shape &shape, T *data) {
   convgrad_tensor tensor{};
   tensor.data = data;
+  tensor.dtype = std::is_same_v<T, double> ? CONVGRAD_FLOAT64 : CONVGRAD_FLOAT32;
   std::copy(shape.begin(), shape.end(), tensor.shape);
   return tensor;
 }
 
-// One gradient of one layer: operands, a plan, and a workspace.
+// One gradient of one layer: operands of float or double, a plan, and a workspace.
+template <typename T>
 class Gradient {
  public:
   Gradient(const Layer &layer, convgrad_op op, const convgrad_context *context, std::mt19937 &random)
       : layer_(layer),
+        op_(op),
         by_input_(op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT),
-        first_(random_values(by_input_ ? layer.filter : layer.input, random)),
-        out_backprop_(random_values(layer.output, random)),
+        first_(random_values<T>(elements(by_input_ ? layer.filter : layer.input), random)),
+        out_backprop_(random_values<T>(elements(layer.output), random)),
         // A result that the library leaves unwritten is seen.
-        result_(static_cast<size_t>(elements(result_shape())), std::numeric_limits<float>::quiet_NaN()) {
+        result_(static_cast<size_t>(elements(result_shape())), std::numeric_limits<T>::quiet_NaN()) {
+    const convgrad_conv2d_attrs attrs = layer.problem.attrs();
     const convgrad_tensor first = view(by_input_ ? layer.filter : layer.input, first_.data());
     const convgrad_tensor second = view(layer.output, out_backprop_.data());
     const convgrad_tensor result = view(result_shape(), result_.data());
     convgrad_plan *plan = nullptr;
-    status_ = convgrad_plan_create(context, op, &layer.attrs, &first, &second, &result, &plan);
+    status_ = convgrad_plan_create(context, op, &attrs, &first, &second, &result, &plan);
     plan_.reset(plan);
     if (status_ != CONVGRAD_OK || workspace_size() == 0) return;
     workspace_.reset(std::aligned_alloc(CONVGRAD_WORKSPACE_ALIGNMENT, workspace_size()));
@@ -106,26 +101,24 @@ class Gradient {
     return convgrad_plan_run(plan_.get(), first_.data(), out_backprop_.data(), result_.data(), workspace_.get());
   }
 
-  // Compares with plain loops in double; the bound is that of a float sum in any order.
+  // Compares with plain loops in a wider type; the bound is that of a sum in any order.
   void check(std::mt19937 &random, Result &outcome) const {
     for (const Shape &at : sample_elements(result_shape(), random)) {
-      const Element exact = by_input_ ? input_gradient_at(layer_, first_.data(), out_backprop_.data(), at)
-                                      : filter_gradient_at(layer_, first_.data(), out_backprop_.data(), at);
+      const Element exact = element_at(layer_, op_, first_.data(), out_backprop_.data(), at);
       const double value = result_[static_cast<size_t>(offset(result_shape(), at))];
       const double error = std::fabs(value - exact.value);
-      const double bound =
-          static_cast<double>(exact.terms + 2) * std::numeric_limits<float>::epsilon() * exact.magnitude;
+      const double bound = static_cast<double>(exact.terms + 2) * std::numeric_limits<T>::epsilon() * exact.magnitude;
       ++outcome.checked;
       if (exact.magnitude > 0) outcome.error = std::max(outcome.error, error / exact.magnitude);
       if (!(error <= bound) && outcome.problem.empty()) {  // not (error > bound): a NaN is wrong too
         char text[200];
-        std::snprintf(text, sizeof text, "element [%lld, %lld, %lld, %lld] is %.9g instead of %.9g, bound %.2g",
+        std::snprintf(text, sizeof text, "element [%lld, %lld, %lld, %lld] is %.17g instead of %.17g, bound %.2g",
                       static_cast<long long>(at[0]), static_cast<long long>(at[1]), static_cast<long long>(at[2]),
                       static_cast<long long>(at[3]), value, exact.value, bound);
         outcome.problem = text;
       }
     }
-    if (outcome.problem.empty() && std::any_of(result_.begin(), result_.end(), [](float v) { return std::isnan(v); }))
+    if (outcome.problem.empty() && std::any_of(result_.begin(), result_.end(), [](T v) { return std::isnan(v); }))
       outcome.problem = "an element was not written";
   }
 
@@ -133,8 +126,9 @@ class Gradient {
   const Shape &result_shape() const { return by_input_ ? layer_.input : layer_.filter; }
 
   const Layer &layer_;
+  convgrad_op op_;
   bool by_input_;
-  Floats first_, out_backprop_, result_;
+  Aligned<T> first_, out_backprop_, result_;
   convgrad_status status_;
   Plan plan_{nullptr, convgrad_plan_destroy};
   std::unique_ptr<void, decltype(&std::free)> workspace_{nullptr, std::free};
@@ -142,11 +136,16 @@ class Gradient {
 
 // Runs for the time given, measuring the machine's peak before, after and every few runs between, so that both see the
 // same clock frequency and the same neighbours.
-void measure(Gradient &gradient, const Options &options, Result &outcome, double flops) {
+template <typename T>
+void measure(Gradient<T> &gradient, const Options &options, Result &outcome, const Layer &layer) {
   constexpr double kPeakEvery = 0.05;  // seconds
   const convgrad_kernel_info *info = find_kernel(outcome.kernel);
   const std::string target = info != nullptr ? info->target : "";
-  outcome.peak = measure_fma_peak(target, options.threads);
+  const auto measure_peak = [&] {
+    const double peak = measure_fma_peak(target, layer.problem.dtype, options.threads);
+    outcome.peak = std::max(outcome.peak, peak);
+  };
+  measure_peak();
   std::vector<double> runs;
   const auto start = Clock::now();
   auto latest_peak = start;
@@ -159,27 +158,28 @@ void measure(Gradient &gradient, const Options &options, Result &outcome, double
       return;
     }
     if (seconds_since(latest_peak) > kPeakEvery) {
-      outcome.peak = std::max(outcome.peak, measure_fma_peak(target, options.threads));
+      measure_peak();
       latest_peak = Clock::now();
     }
   } while (runs.size() < 3 || seconds_since(start) < options.seconds);
-  outcome.peak = std::max(outcome.peak, measure_fma_peak(target, options.threads));
+  measure_peak();
 
   std::sort(runs.begin(), runs.end());
   outcome.runs = runs.size();
   outcome.best_ms = runs.front() * 1e3;
   outcome.median_ms = runs[runs.size() / 2] * 1e3;
-  outcome.gflops = flops / runs.front() * 1e-9;
+  outcome.gflops = useful_flops(layer) / runs.front() * 1e-9;
   if (outcome.peak > 0) outcome.percent = 100 * outcome.gflops / outcome.peak;
 }
 
+template <typename T>
 Result try_layer(const Layer &layer, convgrad_op op, const convgrad_context *context, const Options &options) {
   Result outcome;
   outcome.layer = layer.name;
   outcome.op = op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT ? "backprop_input" : "backprop_filter";
   outcome.count = layer.count;
   std::mt19937 random(1);
-  Gradient gradient(layer, op, context, random);
+  Gradient<T> gradient(layer, op, context, random);
   if (gradient.status() != CONVGRAD_OK) {
     outcome.problem = failure(gradient.status());
     outcome.skipped = gradient.status() == CONVGRAD_UNSUPPORTED && !options.kernel.empty();
@@ -192,7 +192,7 @@ Result try_layer(const Layer &layer, convgrad_op op, const convgrad_context *con
     outcome.problem = failure(status);
   else
     gradient.check(random, outcome);
-  if (outcome.problem.empty()) measure(gradient, options, outcome, useful_flops(layer));
+  if (outcome.problem.empty()) measure(gradient, options, outcome, layer);
   return outcome;
 }
 
@@ -242,6 +242,7 @@ void write_json(const Options &options, const std::string &cpu, const std::vecto
   nlohmann::json document = {{"cpu", cpu},
                              {"convgrad", convgrad_version()},
                              {"network", options.network},
+                             {"dtype", options.dtype},
                              {"batch", options.batch},
                              {"threads", options.threads},
                              {"results", nlohmann::json::array()}};
@@ -294,6 +295,8 @@ bool summarize(const std::vector<Result> &results, const Options &options) {
 }
 
 int run(const Options &options) {
+  const convgrad_dtype dtype = *convgrad::problems::dtype_of_name(options.dtype);
+  expect_kernels_of(dtype);
   convgrad_context_options choices = convgrad_context_options_default();
   choices.num_threads = options.threads;
   if (!options.target.empty()) choices.target = options.target.c_str();
@@ -311,17 +314,20 @@ int run(const Options &options) {
     if (ops.empty()) throw std::runtime_error(options.kernel + " is not a kernel of a gradient");
   }
 
-  const std::vector<Layer> layers = load_layers(options.networks, options.network, options.batch, options.layers);
+  const std::vector<Layer> layers =
+      load_layers(options.networks, {options.network, options.layers, options.batch, dtype, CONVGRAD_NHWC});
   const std::string cpu = cpu_brand();
-  std::printf("convgrad %s on %s (%u CPUs), float32, NHWC; %s, batch %lld, %d thread%s\n", convgrad_version(),
-              cpu.c_str(), std::thread::hardware_concurrency(), options.network.c_str(),
-              static_cast<long long>(options.batch), options.threads, options.threads == 1 ? "" : "s");
+  std::printf("convgrad %s on %s (%u CPUs), %s, NHWC; %s, batch %lld, %d thread%s\n", convgrad_version(), cpu.c_str(),
+              std::thread::hardware_concurrency(), dtype == CONVGRAD_FLOAT64 ? "float64" : "float32",
+              options.network.c_str(), static_cast<long long>(options.batch), options.threads,
+              options.threads == 1 ? "" : "s");
   std::fflush(stdout);
 
   std::vector<Result> results;
   for (const Layer &layer : layers)
     for (const convgrad_op op : ops) {
-      results.push_back(try_layer(layer, op, context.get(), options));
+      const auto try_it = dtype == CONVGRAD_FLOAT64 ? try_layer<double> : try_layer<float>;
+      results.push_back(try_it(layer, op, context.get(), options));
       print_progress(results.size(), layers.size() * ops.size(), results.back());
     }
 
@@ -350,6 +356,9 @@ int main(int argc, char **argv) {
       ->capture_default_str();
   app.add_option("--layers", options.layers, "only the layers with this in their names");
   app.add_option("--target", options.target, "force a target, for example x86_64_avx2");
+  app.add_option("--dtype", options.dtype, "the tensors' element type")
+      ->check(CLI::IsMember({"f32", "f64"}))
+      ->capture_default_str();
   app.add_option("--kernel", options.kernel, "force a kernel; layers that it cannot compute are skipped");
   app.add_option("--json", options.json, "also write the results to this file");
   CLI11_PARSE(app, argc, argv);

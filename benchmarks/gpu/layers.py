@@ -1,8 +1,12 @@
 """The layers of data/networks.json, and one exact way to compute them."""
 
 import dataclasses
-import json
 import math
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "build_tools"))
+from problems import ProblemError, read_problems  # noqa: E402
 
 OPS = ("conv2d", "conv2d_backprop_input", "conv2d_backprop_filter")
 FLOAT32_EPSILON = 2.0**-23
@@ -77,24 +81,13 @@ class Layer:
 
 def read_layers(path, network, batch):
     """The network's layers, but for grouped ones; and how many of those there are."""
-    networks = json.loads(path.read_text())
-    if network not in networks:
-        raise SystemExit(f"{path} has no network {network}: it has {', '.join(networks)}")
-    layers = []
-    for entry in networks[network]["layers"]:
-        padding = entry["padding"]
-        layers.append(Layer(
-            network=network,
-            name=entry["name"].split(" (")[0].split(":")[-1],  # without a remark
-            count=entry["count"],
-            input=(batch, *entry["input_hwc"]),
-            filter=tuple(entry["filter_hwio"]),
-            output=(batch, *entry["output_hwc"]),
-            strides=tuple(entry["strides"]),
-            dilations=tuple(entry["dilations"]),
-            padding=padding if isinstance(padding, str) else (*padding[1], *padding[2]),
-        ))
-    return layers, len(networks[network].get("grouped_layers", []))
+    try:
+        problems = read_problems(path, batch, [network], "f32")
+    except ProblemError as error:
+        raise SystemExit(str(error)) from None
+    layers = [Layer(problem.network, problem.short_name, problem.count, problem.input, problem.filter, problem.output,
+                    problem.strides, problem.dilations, problem.padding) for problem in problems if problem.groups == 1]
+    return layers, len(problems) - len(layers)
 
 
 def compute(layer, op, first, second, result):

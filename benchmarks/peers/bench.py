@@ -7,16 +7,20 @@ import re
 import sys
 import tempfile
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "build_tools"))
+
 import machine
 import numpy as np
 import plots
 import summary
 import tables
+from declarations import DTYPES, dtypes_on
 from measure import Gradient, measure
+from problems import ProblemError, read_problems
 from sides import WARM_UP, Sides
 from workers import WorkerError
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 BATCHES = {"resnet_50": 4, "mobilenet_v2": 4}  # others: 1
 PEERS = ("onednn", "torch", "tensorflow")
 OPS = ("backprop_input", "backprop_filter")
@@ -37,6 +41,9 @@ def arguments():
     )
     parser.add_argument("--layers", default="", metavar="REGEX", help="only layers whose names it is found in")
     parser.add_argument("--batch", type=int, help="images at once (4 for resnet_50 and mobilenet_v2, 1 for others)")
+    parser.add_argument(
+        "--dtype", default="f32", choices=dtypes_on("cpu"), help="the tensors' element type (%(default)s)"
+    )
     parser.add_argument(
         "--threads",
         default="1,2" if len(machine.cores()) > 1 else "1",
@@ -112,17 +119,13 @@ def arguments():
 
 
 def read_work(options):
-    """[(network, batch, entry, depthwise, op)]"""
-    networks = json.loads(options.networks_file.read_text())
+    """[(problem, op)]"""
     work = []
     for network in options.network or ["resnet_50", "mobilenet_v2", "vgg_16", "unet_572"]:
-        if network not in networks:
-            raise SystemExit(f"{options.networks_file} has no network {network}: it has {', '.join(networks)}")
-        for kind in ("layers", "grouped_layers"):
-            for entry in networks[network].get(kind, []):
-                if options.pattern.search(entry["name"]):
-                    batch = options.batch or BATCHES.get(network, 1)
-                    work += [(network, batch, entry, kind == "grouped_layers", op) for op in OPS]
+        batch = options.batch or BATCHES.get(network, 1)
+        for problem in read_problems(options.networks_file, batch, [network], options.dtype):
+            if options.pattern.search(problem.name):
+                work += [(problem, op) for op in OPS]
     if not work:
         raise SystemExit(f"no layer's name has '{options.layers}' in it")
     return work
@@ -154,16 +157,16 @@ def say(row, labels):
 
 def run(options, document, work, sides, folder):
     labels = {side.key: side.label for side in sides.sides}
-    for done, (network, batch, entry, depthwise, op) in enumerate(work, 1):
-        gradient = Gradient(sides, folder, entry, batch, op)
+    for done, (problem, op) in enumerate(work, 1):
+        gradient = Gradient(sides, folder, problem, op)
         found = measure(sides, gradient, options.threads, options.seconds, options.rounds)
         sides.forget()
         for threads, measured in found.items():
             row = {
-                "network": network,
-                "batch": batch,
-                "count": entry["count"],
-                "depthwise": depthwise,
+                "network": problem.network,
+                "batch": problem.input[0],
+                "count": problem.count,
+                "depthwise": problem.groups > 1,
                 "op": op,
                 "threads": threads,
                 **gradient.layer,
@@ -171,7 +174,7 @@ def run(options, document, work, sides, folder):
                 **measured,
             }
             document["results"].append(row)
-            progress(done, len(work), f"{network} {row['layer']} {op}, {threads} thread(s): {say(row, labels)}")
+            progress(done, len(work), f"{problem.network} {row['layer']} {op}, {threads} thread(s): {say(row, labels)}")
         write_json(document, options.output)
     document["bandwidth"] = {
         str(threads): sides.worker("convgrad", threads).ask("bandwidth")["gigabytes_per_second"]
@@ -190,6 +193,7 @@ def measure_all(options):
         "machine": machine.description(),
         "options": {
             "target": options.target,
+            "dtype": options.dtype,
             "hardware": options.hardware,
             "threads": options.threads,
             "seconds": options.seconds,
@@ -203,7 +207,8 @@ def measure_all(options):
         folder = pathlib.Path(name)
         warm_up = {"first": str(folder / "warm_first"), "out_backprop": str(folder / "warm_second")}
         for path in warm_up.values():
-            np.ones(max(np.prod(WARM_UP[name]) for name in ("filter", "output")), np.float32).tofile(path)
+            most = max(np.prod(sizes) for sizes in (WARM_UP.filter, WARM_UP.output))
+            np.ones(most, DTYPES[options.dtype].long_name).tofile(path)
         sides = Sides(options, cores, warm_up)
         for owner, reason in sides.missing.items():
             print(f"{owner} is missing: {reason}", file=sys.stderr)
@@ -228,7 +233,10 @@ def measure_all(options):
 
 def main():
     options = arguments()
-    document = json.loads(options.previous.read_text()) if options.previous else measure_all(options)
+    try:
+        document = json.loads(options.previous.read_text()) if options.previous else measure_all(options)
+    except ProblemError as error:
+        raise SystemExit(str(error)) from None
     if "convgrad_tuned" in document["sides"]:
         raise SystemExit(f"{options.previous} is of an older bench, whose tuned library is another side: measure again")
     options.output.mkdir(parents=True, exist_ok=True)

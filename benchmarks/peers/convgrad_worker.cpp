@@ -6,12 +6,12 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <thread>
 
 #include "fma_peak.h"
+#include "kernels.h"
 #include "layer.h"
 #include "task_counter.h"
 #include "worker.h"
@@ -36,38 +36,33 @@ Context make_context(const convgrad_context_options &options) {
   return Context(context);
 }
 
-convgrad_tensor view(const Problem &problem, const Shape &shape, bool is_filter, Floats &values) {
+convgrad_tensor view(const Shape &shape, convgrad_dtype dtype, Bytes &values) {
   convgrad_tensor tensor{};
   tensor.data = values.data();
-  const Shape ordered = is_filter ? shape : in_format(problem, shape);
-  std::copy(ordered.begin(), ordered.end(), tensor.shape);
+  tensor.dtype = dtype;
+  std::copy(shape.begin(), shape.end(), tensor.shape);
   return tensor;
 }
 
 class ConvgradGradient final : public Gradient {
  public:
   // counting: a context of `counter`.
-  ConvgradGradient(Problem given, const convgrad_context *context, const convgrad_context *counting,
-                   TaskCounter *counter, const std::function<void()> &warm_up)
-      : problem_(std::move(given)),
-        // A result that the library leaves unwritten is seen.
-        result_(element_count(problem_.result_shape()), std::numeric_limits<float>::quiet_NaN()) {
-    convgrad_conv2d_attrs attrs = convgrad_conv2d_attrs_default();
-    std::copy(problem_.strides.begin(), problem_.strides.end(), attrs.strides);
-    std::copy(problem_.dilations.begin(), problem_.dilations.end(), attrs.dilations);
-    attrs.padding = CONVGRAD_EXPLICIT;
-    std::copy(problem_.pads.begin(), problem_.pads.end(), attrs.explicit_paddings);
-    attrs.data_format = problem_.nchw ? CONVGRAD_NCHW : CONVGRAD_NHWC;
-
-    const bool by_input = problem_.by_input;
-    const convgrad_op op = by_input ? CONVGRAD_OP_CONV2D_BACKPROP_INPUT : CONVGRAD_OP_CONV2D_BACKPROP_FILTER;
-    const convgrad_tensor first = view(problem_, by_input ? problem_.filter : problem_.input, by_input, problem_.first);
-    const convgrad_tensor second = view(problem_, problem_.output, false, problem_.out_backprop);
-    const convgrad_tensor result = view(problem_, problem_.result_shape(), !by_input, result_);
+  ConvgradGradient(Asked given, const convgrad_context *context, const convgrad_context *counting, TaskCounter *counter,
+                   const std::function<void()> &warm_up)
+      : asked_(std::move(given)), result_(asked_.result_bytes()) {
+    make_unwritten(&result_);
+    const convgrad_conv2d_attrs attrs = asked_.attrs();
+    std::string error;
+    const std::optional<convgrad::problems::Shapes> shapes = asked_.shapes(&error);
+    if (!shapes) throw std::runtime_error(error);
+    const convgrad_op op = asked_.op;
+    const convgrad_tensor first = view(shapes->argument(op, 0), asked_.dtype, asked_.first);
+    const convgrad_tensor second = view(shapes->argument(op, 1), asked_.dtype, asked_.out_backprop);
+    const convgrad_tensor result = view(shapes->argument(op, 2), asked_.dtype, result_);
 
     const auto call = [&](const convgrad_context *with) {
-      check((by_input ? convgrad_conv2d_backprop_input : convgrad_conv2d_backprop_filter)(with, &attrs, &first, &second,
-                                                                                          &result));
+      check((asked_.by_input() ? convgrad_conv2d_backprop_input : convgrad_conv2d_backprop_filter)(with, &attrs, &first,
+                                                                                                   &second, &result));
     };
     warm_up();
     const Stopwatch stopwatch;  // what a caller without a plan waits for: choosing, memory and the run
@@ -78,9 +73,7 @@ class ConvgradGradient final : public Gradient {
     check(convgrad_plan_create(context, op, &attrs, &first, &second, &result, &plan));
     plan_.reset(plan);
     facts["kernel"] = convgrad_plan_kernel(plan);
-    for (size_t i = 0; i < convgrad_kernel_count(); ++i) {
-      const convgrad_kernel_info *info = convgrad_kernel_at(i);
-      if (facts["kernel"] != info->name) continue;
+    if (const convgrad_kernel_info *info = find_kernel(convgrad_plan_kernel(plan))) {
       facts["target"] = info->target;
       facts["algorithm"] = info->algorithm;
     }
@@ -99,12 +92,12 @@ class ConvgradGradient final : public Gradient {
   }
 
   void run() override {
-    check(convgrad_plan_run(plan_.get(), problem_.first.data(), problem_.out_backprop.data(), result_.data(),
+    check(convgrad_plan_run(plan_.get(), asked_.first.data(), asked_.out_backprop.data(), result_.data(),
                             workspace_.get()));
   }
 
-  Floats result() override {
-    std::fill(result_.begin(), result_.end(), std::numeric_limits<float>::quiet_NaN());
+  Bytes result() override {
+    make_unwritten(&result_);
     run();
     return result_;
   }
@@ -113,12 +106,12 @@ class ConvgradGradient final : public Gradient {
   // What a first call is compared with: later runs of the plan on tensors that this thread has just written, and in the
   // midst of other work, as before the first call.
   double time_on_new_tensors(const std::function<void()> &warm_up) {
-    const Floats first = problem_.first, out_backprop = problem_.out_backprop;
+    const Bytes first = asked_.first, out_backprop = asked_.out_backprop;
     std::array<double, 3> milliseconds;
     for (double &one : milliseconds) {
-      problem_.first = first;
-      problem_.out_backprop = out_backprop;
-      std::fill(result_.begin(), result_.end(), std::numeric_limits<float>::quiet_NaN());
+      asked_.first = first;
+      asked_.out_backprop = out_backprop;
+      make_unwritten(&result_);
       warm_up();
       const Stopwatch stopwatch;
       run();
@@ -128,39 +121,37 @@ class ConvgradGradient final : public Gradient {
     return milliseconds[1];
   }
 
-  Problem problem_;
-  Floats result_;
+  Asked asked_;
+  Bytes result_;
   Plan plan_{nullptr, convgrad_plan_destroy};
   std::unique_ptr<void, decltype(&std::free)> workspace_{nullptr, std::free};
 };
 
+// What only the library knows of a layer.
 json describe(const Layer &layer) {
-  json description = {{"layer", layer.name},         {"input", layer.input},     {"filter", layer.filter},
-                      {"output", layer.output},      {"strides", json::array()}, {"dilations", json::array()},
-                      {"flops", useful_flops(layer)}};
   std::array<int64_t, 4> pads;
   for (size_t i = 0; i < 2; ++i) {
-    description["strides"].push_back(layer.attrs.strides[i]);
-    description["dilations"].push_back(layer.attrs.dilations[i]);
-    const int64_t extent = (layer.filter[i] - 1) * layer.attrs.dilations[i] + 1;
-    const int64_t read = (layer.output[1 + i] - 1) * layer.attrs.strides[i] + extent;
+    const int64_t extent = (layer.filter[i] - 1) * layer.problem.dilations[i] + 1;
+    const int64_t read = (layer.output[1 + i] - 1) * layer.problem.strides[i] + extent;
     pads[2 * i] = layer.pads[i];
     pads[2 * i + 1] = std::max<int64_t>(0, read - layer.input[1 + i] - layer.pads[i]);
   }
-  description["pads"] = pads;
-  return description;
+  return {{"output", layer.output}, {"pads", pads}, {"flops", useful_flops(layer)}};
 }
 
-// What plain loops in double make of some elements of a gradient.
+// What plain loops make of some elements of a gradient of operands in files.
+template <typename T>
 json exact_elements(const Layer &layer, const json &request) {
-  const bool by_input = request.at("op") == "backprop_input";
-  const Floats first = read_floats(request.at("first"), element_count(by_input ? layer.filter : layer.input));
-  const Floats out_backprop = read_floats(request.at("out_backprop"), element_count(layer.output));
+  const convgrad_op op = layer.problem.op;
+  const Shape &result = op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT ? layer.input : layer.filter;
+  const Shape &operand = op == CONVGRAD_OP_CONV2D_BACKPROP_INPUT ? layer.filter : layer.input;
+  const Bytes first = read_bytes(request.at("first"), static_cast<size_t>(elements(operand)) * sizeof(T));
+  const Bytes second = read_bytes(request.at("out_backprop"), static_cast<size_t>(elements(layer.output)) * sizeof(T));
   json places = json::array(), values = json::array(), magnitudes = json::array(), terms = json::array();
   std::mt19937 random(1);
-  for (const Shape &at : sample_elements(by_input ? layer.input : layer.filter, random)) {
-    const Element exact = by_input ? input_gradient_at(layer, first.data(), out_backprop.data(), at)
-                                   : filter_gradient_at(layer, first.data(), out_backprop.data(), at);
+  for (const Shape &at : sample_elements(result, random)) {
+    const Element exact = element_at(layer, op, reinterpret_cast<const T *>(first.data()),
+                                     reinterpret_cast<const T *>(second.data()), at);
     places.push_back(at);
     values.push_back(exact.value);
     magnitudes.push_back(exact.magnitude);
@@ -193,7 +184,8 @@ double measure_bandwidth(int threads) {
 
 class Convgrad final : public Side {
  public:
-  Convgrad(const std::string &target, int32_t threads) : threads_(threads) {
+  Convgrad(const std::string &target, convgrad_dtype dtype, int32_t threads) : dtype_(dtype), threads_(threads) {
+    expect_kernels_of(dtype);
     for (const bool strict : {false, true}) {
       convgrad_context_options options = convgrad_context_options_default();
       options.num_threads = threads;
@@ -207,23 +199,26 @@ class Convgrad final : public Side {
 
   json hello() override { return {{"name", "convgrad"}, {"version", convgrad_version()}}; }
 
-  std::unique_ptr<Gradient> prepare(const std::string &choice, Problem problem,
+  std::unique_ptr<Gradient> prepare(const std::string &choice, Asked asked,
                                     const std::function<void()> &warm_up) override {
     const bool strict = choice == "strict";
-    return std::make_unique<ConvgradGradient>(std::move(problem), contexts_[strict].get(), counting_[strict].get(),
+    return std::make_unique<ConvgradGradient>(std::move(asked), contexts_[strict].get(), counting_[strict].get(),
                                               &counter_, warm_up);
   }
 
   json answer(const json &request) override {
     const std::string what = request.at("do");
-    if (what == "peak") return {{"gflops", measure_fma_peak(request.at("target"), threads_)}};
+    if (what == "peak") return {{"gflops", measure_fma_peak(request.at("target"), dtype_, threads_)}};
     if (what == "bandwidth") return {{"gigabytes_per_second", measure_bandwidth(threads_)}};
     if (what != "describe" && what != "exact") return Side::answer(request);
-    const Layer layer = parse_layer(request.at("layer"), request.at("batch"));
-    return what == "describe" ? describe(layer) : exact_elements(layer, request);
+    const Layer layer = make_layer(read_problem(request));
+    if (what == "describe") return describe(layer);
+    return layer.problem.dtype == CONVGRAD_FLOAT64 ? exact_elements<double>(layer, request)
+                                                   : exact_elements<float>(layer, request);
   }
 
  private:
+  convgrad_dtype dtype_;
   int32_t threads_;
   TaskCounter counter_;
   std::array<Context, 2> contexts_, counting_;  // [strict]
@@ -232,14 +227,17 @@ class Convgrad final : public Side {
 }  // namespace
 
 int main(int argc, char **argv) {
-  std::string target;
+  std::string target, dtype = "f32";
   int32_t threads = 1;
   CLI::App app("convgrad's side of build_tools/bench: requests on stdin, answers on stdout.");
   app.add_option("--target", target, "force a target, for example x86_64_avx2");
+  app.add_option("--dtype", dtype, "the element type that will be asked for")->capture_default_str();
   app.add_option("--threads", threads, "threads to use")->check(CLI::Range(1, 1024))->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
-    Convgrad side(target, threads);
+    const std::optional<convgrad_dtype> known = convgrad::problems::dtype_of_name(dtype);
+    if (!known) throw std::runtime_error("there is no element type " + dtype);
+    Convgrad side(target, *known, threads);
     return serve(side);
   } catch (const std::exception &error) {
     std::printf("%s\n", json{{"error", error.what()}}.dump().c_str());

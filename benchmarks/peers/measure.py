@@ -1,35 +1,36 @@
 """One gradient of one layer on every side: prepared, checked, timed in turns."""
 
+import dataclasses
 import hashlib
 import statistics
 import time
 
 import numpy as np
+from declarations import DTYPES
 from workers import WorkerError
 
 FIRST_CALLS = 3  # of convgrad's, each in a process of its own; their median counts
 
-EPSILON = 2.0**-23
-
-# A float32 sum of n products in any order is within (n + 2) * epsilon of exact, in units of the sum of the products'
-# absolute values. Winograd's transforms add a factor that has nothing to do with n, which is granted to every side.
+# A sum of n products in any order is within (n + 2) * epsilon of exact, in units of the sum of the products' absolute
+# values. Winograd's transforms add a factor that has nothing to do with n, which is granted to every side.
 FEWEST_TERMS = 256
 
-# Two sides' results differ at most so much, in units of the largest value: a reduction of a million random products
-# keeps more digits than that in any order, a wrong element does not.
-SIDES_DIFFER = 1e-4
+# Two sides' results differ at most by so many epsilons (1e-4 of float32), in units of the largest value: a reduction of
+# a million random products keeps more digits than that in any order, a wrong element does not.
+SIDES_DIFFER = 840
 
 
-def bound(terms):
-    return (max(terms, FEWEST_TERMS) + 2) * EPSILON
+def bound(terms, eps):
+    return (max(terms, FEWEST_TERMS) + 2) * eps
 
 
 def check_elements(result, exact):
     """(largest error in units of the products' absolute values, what is wrong or "")"""
+    eps = np.finfo(result.dtype).eps
     places = tuple(np.array(exact["places"]).T)
     values, magnitudes, terms = (np.array(exact[name]) for name in ("values", "magnitudes", "terms"))
     error = np.abs(result[places].astype(np.float64) - values)
-    bounds = np.array([bound(n) for n in terms]) * magnitudes
+    bounds = np.array([bound(n, eps) for n in terms]) * magnitudes
     problem = ""
     if np.isnan(result).any():
         problem = f"{int(np.isnan(result).sum())} elements are NaN or were not written"
@@ -47,7 +48,7 @@ def check_against(result, other):
     """What is wrong beside another side's whole result, or ""."""
     largest = np.abs(other).max()
     difference = np.abs(result - other).max() if result.size else 0
-    if difference <= SIDES_DIFFER * largest:
+    if difference <= SIDES_DIFFER * np.finfo(result.dtype).eps * largest:
         return ""
     return f"differs from the first right result by {difference:.2g}, where the largest value is {largest:.2g}"
 
@@ -55,16 +56,24 @@ def check_against(result, other):
 class Gradient:
     """What is asked of all sides for one gradient."""
 
-    def __init__(self, sides, folder, entry, batch, op):
-        self._sides, self._folder, self._op = sides, folder, op
-        self.layer = sides.author.ask("describe", layer=entry, batch=batch)
-        self._geometry = {key: value for key, value in self.layer.items() if key not in ("layer", "flops")}
+    def __init__(self, sides, folder, problem, op):
+        self._sides, self._folder, self._problem, self._op = sides, folder, problem, op
+        self._dtype = np.dtype(DTYPES[problem.dtype].long_name)
+        text = dataclasses.replace(problem, data_format="NHWC").text(f"conv2d_{op}")
+        said = sides.author.ask("describe", problem=text)
+        problem.expect_output(said["output"])
+        self.layer = {
+            "layer": problem.short_name,
+            **{name: list(getattr(problem, name)) for name in ("input", "filter", "strides", "dilations")},
+            **said,
+        }
         self._write_operands()
-        self._exact = sides.author.ask("exact", layer=entry, batch=batch, op=op, **self._files("NHWC"))
+        self._exact = sides.author.ask("exact", problem=text, **self._files("NHWC"))
         self._reference = None
 
     def tensor_bytes(self):
-        return sum(4 * int(np.prod(self.layer[name])) for name in ("input", "filter", "output"))
+        sizes = (np.prod(self.layer[name]) for name in ("input", "filter", "output"))
+        return sum(self._dtype.itemsize * int(size) for size in sizes)
 
     def prepare(self, side, threads):
         """The side's facts and verdict; its result is compared with the first one that was right."""
@@ -72,7 +81,7 @@ class Gradient:
         path = self._folder / "result"
         try:
             facts = self._prepare_in(worker, side)
-            worker.ask("result", path=str(path), op=self._op, **_way(side))
+            worker.ask("result", path=str(path), **_way(side))
             if side.key == "convgrad":
                 facts["first_ms"] = statistics.median([facts["first_ms"], *self._other_first_calls(side, threads)])
         except WorkerError as error:
@@ -88,11 +97,11 @@ class Gradient:
 
     def time(self, side, threads, seconds):
         worker = self._sides.worker(side.owner, threads)
-        return worker.ask("time", op=self._op, **_way(side), seconds=seconds)["runs"]
+        return worker.ask("time", **_way(side), seconds=seconds)["runs"]
 
     def _prepare_in(self, worker, side):
-        problem = {"op": self._op, **self._geometry, **self._files(side.format)}
-        return self._sides.prepare(worker, _way(side), **problem)
+        files = self._files(side.format)
+        return self._sides.prepare(worker, _way(side), self._problem, self._op, self.layer["pads"], **files)
 
     def _other_first_calls(self, side, threads):
         """Milliseconds in other processes: there is one first call in each, and a neighbour may disturb any."""
@@ -110,7 +119,7 @@ class Gradient:
     def _write_operands(self):
         random = np.random.default_rng(1)
         first, second = (
-            random.random(self.layer[name], np.float32) * 2 - 1
+            random.random(self.layer[name], self._dtype) * 2 - 1
             for name in ("filter" if self._op == "backprop_input" else "input", "output")
         )
         nchw = any(side.format == "NCHW" for side in self._sides.sides)
@@ -124,7 +133,7 @@ class Gradient:
 
     def _read_result(self, path, layout):
         shape = self.layer["input" if self._op == "backprop_input" else "filter"]
-        values = np.fromfile(path, np.float32)
+        values = np.fromfile(path, self._dtype)
         if self._op == "backprop_input" and layout == "NCHW":
             return values.reshape(shape[0], shape[3], shape[1], shape[2]).transpose(0, 2, 3, 1)
         return values.reshape(shape)

@@ -6,7 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cstring>
-#include <limits>
 #include <memory>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <stdexcept>
@@ -22,29 +21,24 @@ using tag = memory::format_tag;
 
 memory::dims image_dims(const Shape &nhwc) { return {nhwc[0], nhwc[3], nhwc[1], nhwc[2]}; }
 
-int64_t groups_of(const Problem &problem) { return problem.input[3] / problem.filter[2]; }
-
-memory::dims filter_dims(const Problem &problem) {
+memory::dims filter_dims(const Asked &problem) {
   const Shape &hwio = problem.filter;
-  const int64_t groups = groups_of(problem);
+  const int64_t groups = problem.groups;
   if (groups == 1) return {hwio[3], hwio[2], hwio[0], hwio[1]};
   return {groups, hwio[3] / groups, hwio[2], hwio[0], hwio[1]};
 }
 
-memory::desc image_in(const Problem &problem, const Shape &nhwc, bool any) {
-  return {image_dims(nhwc), memory::data_type::f32, any ? tag::any : problem.nchw ? tag::nchw : tag::nhwc};
+memory::desc image_in(const Asked &problem, const Shape &nhwc, bool any) {
+  return {image_dims(nhwc), memory::data_type::f32, any ? tag::any : problem.nchw() ? tag::nchw : tag::nhwc};
 }
 
-memory::desc filter_in(const Problem &problem, bool any) {
-  return {filter_dims(problem), memory::data_type::f32,
-          any                       ? tag::any
-          : groups_of(problem) == 1 ? tag::hwio
-                                    : tag::hwigo};
+memory::desc filter_in(const Asked &problem, bool any) {
+  return {filter_dims(problem), memory::data_type::f32, any ? tag::any : problem.groups == 1 ? tag::hwio : tag::hwigo};
 }
 
-void fill(const memory &to, const Floats &values) {
-  float *mapped = to.map_data<float>();
-  std::memcpy(mapped, values.data(), values.size() * sizeof(float));
+void fill(const memory &to, const Bytes &values) {
+  char *mapped = to.map_data<char>();
+  std::memcpy(mapped, values.data(), values.size());
   to.unmap_data(mapped);
 }
 
@@ -57,15 +51,17 @@ struct Operand {
 
 class OnednnGradient final : public Gradient {
  public:
-  OnednnGradient(const std::string &choice, const Problem &problem, const dnnl::engine &engine,
+  OnednnGradient(const std::string &choice, const Asked &problem, const dnnl::engine &engine,
                  const std::function<void()> &warm_up)
-      : by_input_(problem.by_input), converts_(choice == "convert"), stream_(engine) {
+      : by_input_(problem.by_input()), converts_(choice == "convert"), stream_(engine) {
+    if (problem.dtype != CONVGRAD_FLOAT32) throw std::runtime_error("this side is of floats only");
     if (choice != "same" && choice != "convert" && choice != "best") throw std::runtime_error("no choice " + choice);
     const bool any = choice != "same";
     const memory::desc callers_input = image_in(problem, problem.input, false),
                        callers_filter = filter_in(problem, false);
     const memory::desc callers_output = image_in(problem, problem.output, false);
-    const Floats unwritten(element_count(problem.result_shape()), std::numeric_limits<float>::quiet_NaN());
+    Bytes unwritten(problem.result_bytes());
+    make_unwritten(&unwritten);
     first_.callers = memory(by_input_ ? callers_filter : callers_input, engine);
     second_.callers = memory(callers_output, engine);
     result_.callers = memory(by_input_ ? callers_input : callers_filter, engine);
@@ -96,21 +92,21 @@ class OnednnGradient final : public Gradient {
     stream_.wait();
   }
 
-  Floats result() override {
+  Bytes result() override {
     run();
     if (!converts_ && result_.converted) {
       result_.conversion.execute(stream_, result_.primitives, result_.callers);
       stream_.wait();
     }
-    const float *mapped = result_.callers.map_data<float>();
-    Floats values(result_.callers.get_desc().get_size() / sizeof(float));
-    std::memcpy(values.data(), mapped, values.size() * sizeof(float));
-    result_.callers.unmap_data(const_cast<float *>(mapped));
+    char *const mapped = result_.callers.map_data<char>();
+    Bytes values(result_.callers.get_desc().get_size());
+    std::memcpy(values.data(), mapped, values.size());
+    result_.callers.unmap_data(mapped);
     return values;
   }
 
  private:
-  void make_primitive(const Problem &problem, const dnnl::engine &engine, bool any) {
+  void make_primitive(const Asked &problem, const dnnl::engine &engine, bool any) {
     const memory::desc input = image_in(problem, problem.input, any), filter = filter_in(problem, any);
     const memory::desc output = image_in(problem, problem.output, any);
     const memory::dims strides(problem.strides.begin(), problem.strides.end());
@@ -190,7 +186,7 @@ class Onednn final : public Side {
             {"libraries", {library.dli_fname}}};
   }
 
-  std::unique_ptr<Gradient> prepare(const std::string &choice, Problem problem,
+  std::unique_ptr<Gradient> prepare(const std::string &choice, Asked problem,
                                     const std::function<void()> &warm_up) override {
     return std::make_unique<OnednnGradient>(choice, problem, engine_, warm_up);
   }

@@ -1,20 +1,29 @@
 """What worker.h describes, for a side that is written in Python."""
 
 import json
+import pathlib
 import sys
 import time
 
 import numpy as np
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "build_tools"))
+from declarations import DTYPES
+from problems import parse
 
-class Problem:
+
+class Asked:
+    """A gradient that is asked for: its problem, and operands as they lie in memory."""
+
     def __init__(self, request):
-        self.by_input = request["op"] == "backprop_input"
-        self.nchw = request["format"] == "NCHW"
-        self.input, self.filter, self.output = (tuple(request[name]) for name in ("input", "filter", "output"))
-        self.strides, self.dilations = tuple(request["strides"]), tuple(request["dilations"])
+        op, problem = parse(request["problem"])
+        self.by_input = op == "conv2d_backprop_input"
+        self.nchw = problem.data_format == "NCHW"
+        self.input, self.filter, self.groups = problem.input, problem.filter, problem.groups
+        self.strides, self.dilations = problem.strides, problem.dilations
+        self.output = tuple(request["output"])
         self.pads = tuple(request["pads"])  # top, bottom, left, right
-        self.groups = self.input[3] // self.filter[2]
+        self.dtype = np.dtype(DTYPES[problem.dtype].long_name)
         shape = self.filter if self.by_input else self.input
         self.first = self._read(request["first"], shape, is_filter=self.by_input)
         self.out_backprop = self._read(request["out_backprop"], self.output, is_filter=False)
@@ -23,16 +32,16 @@ class Problem:
         """A NumPy array with the caller's memory: HWIO, or NHWC or NCHW."""
         if self.nchw and not is_filter:
             shape = (shape[0], shape[3], shape[1], shape[2])
-        values = _from_cache_line(int(np.prod(shape)))
+        values = _from_cache_line(int(np.prod(shape)), self.dtype)
         with open(path, "rb") as file:
             if file.readinto(values) != values.nbytes:
                 raise ValueError(f"{path} has fewer than {values.nbytes} bytes")
         return values.reshape(shape)
 
 
-def _from_cache_line(count):
-    """Floats that begin at a multiple of 64 bytes, as in floats.h: NumPy's own begin 16 bytes after one."""
-    room = np.empty(count + 16, np.float32)
+def _from_cache_line(count, dtype):
+    """Numbers that begin at a multiple of 64 bytes, as in aligned.h: NumPy's own begin 16 bytes after one."""
+    room = np.empty(count + 64 // dtype.itemsize, dtype)
     first = -room.ctypes.data % 64 // room.itemsize
     return room[first : first + count]
 
@@ -54,7 +63,7 @@ def _answer(make_gradient, gradients, request):
         return {}
     key = (request["choice"], request["format"])
     if request["do"] == "prepare":
-        gradient = make_gradient(Problem(request))
+        gradient = make_gradient(Asked(request))
         if key in gradients:
             _time(gradients[key], request["warm_up_seconds"])
         start = time.perf_counter()
@@ -71,7 +80,7 @@ def _answer(make_gradient, gradients, request):
 
 
 def serve(hello, make_gradient):
-    """make_gradient(problem) has run(), and result(), an array with the caller's memory order."""
+    """make_gradient(an Asked) has run(), and result(), an array with the caller's memory order."""
     gradients = {}
     print(json.dumps(hello), flush=True)
     for line in sys.stdin:

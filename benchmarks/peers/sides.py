@@ -2,8 +2,9 @@
 
 import os
 import pathlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from problems import Problem
 from workers import Worker, WorkerError
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -22,16 +23,19 @@ LIMITS = {
 # Any problem will do that is work for two threads, so long as no network has it: oneDNN would find its kernel made. This
 # one's filter is larger than any layer's, so that whoever packs it has had as much memory as the layer will want, as after
 # a pass of a network. (docs/measurements/tools.md)
-WARM_UP = {
-    "op": "backprop_input",
-    "input": [1, 13, 13, 2112],
-    "filter": [1, 1, 2112, 1600],
-    "output": [1, 7, 7, 1600],
-    "strides": [2, 2],
-    "dilations": [1, 1],
-    "pads": [0, 0, 0, 0],
-}
+WARM_UP = Problem(
+    input=(1, 13, 13, 2112),
+    filter=(1, 1, 2112, 1600),
+    output=(1, 7, 7, 1600),
+    strides=(2, 2),
+    dilations=(1, 1),
+    padding=(0, 0, 0, 0),
+    groups=1,
+)
 WARM_UP_SECONDS = 0.02
+
+# Peers that do not know an element type, and why.
+LACKS = {("onednn", "f64"): "oneDNN's convolutions on CPUs know no float64"}
 
 OUR_OWNERS = ("convgrad", "convgrad_default")  # the second: without the rows of --hardware, which the first then has
 
@@ -61,11 +65,20 @@ ALL_SIDES = [
 ]
 
 
+def _told(problem, op, pads, way):
+    """A problem in a request: its padding is where the library places it."""
+    placed = replace(problem, padding=tuple(pads), data_format=way["format"])
+    return {"problem": placed.text(f"conv2d_{op}"), "output": problem.output, "pads": pads}
+
+
 class Sides:
     """Every owner's process for every number of threads; only one of them works at a time."""
 
     def __init__(self, options, cores, warm_up_files):
         self.missing = dict(options.missing)  # owner -> why
+        for owner, dtype in LACKS:
+            if owner in options.peers and dtype == options.dtype:
+                self.missing[owner] = LACKS[owner, dtype]
         self.sides = []
         self.described = {}
         self._options = options
@@ -95,15 +108,17 @@ class Sides:
         """One more process, for what happens once in each: the caller closes it."""
         return Worker(self._command(owner, threads), self._cores[:threads], self._environment(owner, threads))
 
-    def prepare(self, worker, way, **problem):
-        """What a process answers that prepares a problem in a way (choice and format). Right before the first run it
+    def prepare(self, worker, way, problem, op, pads, **files):
+        """What a process answers that prepares a gradient in a way (choice and format). Right before the first run it
         computes something else, as it would in the midst of a network. (A first call after a wait, while others filled
         the caches, took up to twice as long, whosever library it was.)"""
-        self._prepare_warm_up(worker, **way)
-        return worker.ask("prepare", **way, **problem, warm_up_seconds=WARM_UP_SECONDS)
+        self._prepare_warm_up(worker, way)
+        return worker.ask("prepare", **way, **_told(problem, op, pads, way), **files, warm_up_seconds=WARM_UP_SECONDS)
 
-    def _prepare_warm_up(self, worker, **way):
-        worker.ask("prepare", **way, **WARM_UP, **self._warm_up_files, warm_up_seconds=0)
+    def _prepare_warm_up(self, worker, way):
+        problem = replace(WARM_UP, dtype=self._options.dtype)
+        told = _told(problem, "backprop_input", problem.padding, way)
+        worker.ask("prepare", **way, **told, **self._warm_up_files, warm_up_seconds=0)
 
     def forget(self):
         for worker in self._workers.values():
@@ -124,7 +139,7 @@ class Sides:
         if owner in OUR_OWNERS:
             target = ["--target", options.target] if options.target else []
             programs = options.tuned_programs if self._is_tuned(owner) else options.programs
-            return [programs / "convgrad_worker", "--threads", threads, *target]
+            return [programs / "convgrad_worker", "--threads", threads, "--dtype", options.dtype, *target]
         if owner == "onednn":
             return [options.programs / "onednn_worker"]
         return [options.pythons[owner], HERE / f"{owner}_worker.py", threads]
@@ -147,7 +162,7 @@ class Sides:
     def _start(self, owner, threads):
         try:
             worker = self._workers[owner, threads] = self.another(owner, threads)
-            self._prepare_warm_up(worker, choice={"onednn": "same"}.get(owner, "default"), format="NHWC")
+            self._prepare_warm_up(worker, {"choice": {"onednn": "same"}.get(owner, "default"), "format": "NHWC"})
             worker.ask("forget")
         except (WorkerError, OSError, KeyError) as error:
             self.missing[owner] = str(error)

@@ -3,6 +3,7 @@
 import sys
 
 import summary
+from declarations import DTYPES
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -30,7 +31,7 @@ def _times(value):
 
 def _short_kernel(side):
     """Without the op and the type, which the row and the title say, and the target, which the title says."""
-    return side["kernel"].split("_f32_")[-1].removeprefix(side["target"] + "_")
+    return side["kernel"].split(side["target"] + "_")[-1]
 
 
 def _peers(document, layout):
@@ -105,7 +106,11 @@ def _short_op(op):
     return "both" if op is None else op.removeprefix("backprop_")
 
 
-def _cost_table(title, rows, statistic):
+def _dtype(document):
+    return DTYPES[document["options"].get("dtype", "f32")]  # results of before had no other
+
+
+def _cost_table(title, rows, statistic, eps):
     table = Table(title=f"{title}: what a call costs besides", box=box.SIMPLE_HEAD, title_justify="left")
     for name in (
         "layer",
@@ -132,7 +137,7 @@ def _cost_table(title, rows, statistic):
             f"{mine['workspace_bytes'] / 1024:.0f}",
             _text(summary.workspace_to_tensors(row), "{:.2f}"),
             _text(summary.workspace_to_tensors(row, "onednn_same"), "{:.2f}"),
-            f"{mine['error'] * 2**23:.2f}",
+            f"{mine['error'] / eps:.2f}",
         )
     return table
 
@@ -145,7 +150,7 @@ def _header(document):
     ]
     lines = [
         f"{machine['cpu']}, {machine['cores']} core(s), {machine['os']}, {machine['compiler']}, {machine['date'][:10]}",
-        "float32; " + "; ".join(sides),
+        f"{_dtype(document).long_name}; " + "; ".join(sides),
     ]
     if document["options"]["target"]:
         lines.append(f"target {document['options']['target']}, and oneDNN and PyTorch held to its instruction set")
@@ -166,7 +171,7 @@ def show(document, statistic):
         title = _title(network, threads, depthwise, rows)
         for layout in _layouts(document):
             console.print(_speed_table(document, title, rows, layout, statistic))
-        console.print(_cost_table(title, rows, statistic))
+        console.print(_cost_table(title, rows, statistic, _dtype(document).eps))
     console.print(EXPLANATION, markup=False)
     console.print()
     for line in summary.figures(document, statistic):

@@ -24,11 +24,12 @@ class Gradient:
         self._out_backprop = self._image(problem.out_backprop)
         if problem.by_input:
             self._filter = self._from_hwio(problem.first)
-            self._input = torch.zeros(self._input_shape).contiguous(memory_format=self._format)
+            zeros = torch.zeros(self._input_shape, dtype=self._filter.dtype)
+            self._input = zeros.contiguous(memory_format=self._format)
         else:
             padded = torch.nn.functional.pad(self._image(problem.first), self._pads)
             self._input = padded.contiguous(memory_format=self._format)
-            self._filter = self._from_hwio(torch.zeros(problem.filter))
+            self._filter = self._from_hwio(torch.zeros(problem.filter, dtype=padded.dtype))
         self._result = None
 
     def _same_output(self):

@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iostream>
 #include <map>
@@ -10,19 +11,16 @@ namespace {
 using nlohmann::json;
 using Gradients = std::map<std::string, std::unique_ptr<Gradient>>;
 
-Problem read_problem(const json &request) {
-  Problem problem;
-  problem.by_input = request.at("op") == "backprop_input";
-  problem.nchw = request.at("format") == "NCHW";
-  request.at("input").get_to(problem.input);
-  request.at("filter").get_to(problem.filter);
-  request.at("output").get_to(problem.output);
-  request.at("strides").get_to(problem.strides);
-  request.at("dilations").get_to(problem.dilations);
-  request.at("pads").get_to(problem.pads);
-  problem.first = read_floats(request.at("first"), element_count(problem.by_input ? problem.filter : problem.input));
-  problem.out_backprop = read_floats(request.at("out_backprop"), element_count(problem.output));
-  return problem;
+Asked read_asked(const json &request) {
+  Asked asked = {};
+  static_cast<convgrad::problems::Problem &>(asked) = read_problem(request);
+  asked.input = {asked.batch, asked.in_height, asked.in_width, asked.in_channels};
+  asked.filter = asked.filter_shape();
+  request.at("output").get_to(asked.output);
+  request.at("pads").get_to(asked.pads);
+  asked.first = read_bytes(request.at("first"), asked.bytes_of(asked.by_input() ? asked.filter : asked.input));
+  asked.out_backprop = read_bytes(request.at("out_backprop"), asked.bytes_of(asked.output));
+  return asked;
 }
 
 json time_runs(Gradient &gradient, double seconds) {
@@ -37,10 +35,9 @@ json time_runs(Gradient &gradient, double seconds) {
   return {{"runs", runs}};
 }
 
-void write_floats(const std::string &path, const Floats &values) {
+void write_bytes(const std::string &path, const Bytes &values) {
   std::ofstream file(path, std::ios::binary);
-  file.write(reinterpret_cast<const char *>(values.data()),
-             static_cast<std::streamsize>(values.size() * sizeof(float)));
+  file.write(values.data(), static_cast<std::streamsize>(values.size()));
   if (!file.flush()) throw std::runtime_error("cannot write " + path);
 }
 
@@ -55,7 +52,7 @@ json answer(Side &side, Gradients &gradients, const json &request) {
   std::unique_ptr<Gradient> &gradient = gradients[choice + " " + format];
   if (what == "prepare") {
     json warm_ups = json::array();
-    gradient = side.prepare(choice, read_problem(request), [&] {
+    gradient = side.prepare(choice, read_asked(request), [&] {
       if (gradient) warm_ups.push_back(time_runs(*gradient, request.at("warm_up_seconds")).at("runs").size());
     });
     json facts = gradient->facts;
@@ -64,25 +61,32 @@ json answer(Side &side, Gradients &gradients, const json &request) {
   }
   if (!gradient) throw std::runtime_error("nothing is prepared as " + choice + " " + format);
   if (what == "time") return time_runs(*gradient, request.at("seconds"));
-  write_floats(request.at("path"), gradient->result());
+  write_bytes(request.at("path"), gradient->result());
   return json::object();
 }
 
 }  // namespace
 
-size_t element_count(const Shape &shape) { return static_cast<size_t>(shape[0] * shape[1] * shape[2] * shape[3]); }
-
-Shape in_format(const Problem &problem, const Shape &nhwc) {
-  return problem.nchw ? Shape{nhwc[0], nhwc[3], nhwc[1], nhwc[2]} : nhwc;
+size_t Asked::bytes_of(const Shape &shape) const {
+  return static_cast<size_t>(shape[0] * shape[1] * shape[2] * shape[3] * convgrad::problems::dtype_info(dtype).bytes);
 }
 
-Floats read_floats(const std::string &path, size_t count) {
-  Floats values(count);
+convgrad::problems::Problem read_problem(const json &request) {
+  std::string error;
+  const auto problem = convgrad::problems::parse_problem(request.at("problem"), &error);
+  if (!problem) throw std::runtime_error(error);
+  return *problem;
+}
+
+Bytes read_bytes(const std::string &path, size_t count) {
+  Bytes values(count);
   std::ifstream file(path, std::ios::binary);
-  if (!file.read(reinterpret_cast<char *>(values.data()), static_cast<std::streamsize>(values.size() * sizeof(float))))
-    throw std::runtime_error("cannot read " + std::to_string(count) + " floats from " + path);
+  if (!file.read(values.data(), static_cast<std::streamsize>(count)))
+    throw std::runtime_error("cannot read " + std::to_string(count) + " bytes from " + path);
   return values;
 }
+
+void make_unwritten(Bytes *values) { std::fill(values->begin(), values->end(), '\xff'); }
 
 json Side::answer(const json &request) { throw std::runtime_error("no such request: " + request.dump()); }
 

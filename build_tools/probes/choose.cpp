@@ -1,8 +1,8 @@
 // usage: convgrad_choose TARGET HARDWARE STRICT <problems
 //
 // Which kernel convgrad takes for a problem, for build_tools/generate and build_tools/tune. Reads problems, one a line:
-//   OP  N H W C  R S CF K  SH SW  DH DW  SAME|VALID|TOP,BOTTOM,LEFT,RIGHT
-// with the op's name, the sizes of input and filter, strides, dilations and padding, and prints for each
+//   conv2d_backprop_filter f32 n2 h7 w9 c5 r3x3 k4 s2x1 d1x1 p1,0,1,1 g1 NHWC
+// (problem/problem.h has the form), and prints for each
 //   P Q TOP LEFT KERNEL
 //     the output's height and width, the rows and columns of zeros before the input, and the kernel that convgrad takes
 //     on a machine of that target whose hardware has that name ("any": of no name); "-": nothing is to be computed
@@ -21,24 +21,24 @@ namespace {
 using namespace convgrad;
 
 // False: `text` says what is wrong.
-bool choose(const Asked &asked, const Machine &machine, const Choice &choice, std::string *text) {
-  AskedProblem problem;
-  if (!ask(asked, &problem, text)) return false;
-  const Normalized normalized = normalize(problem.problem);
+bool choose(const std::string &line, const Machine &machine, const Choice &choice, std::string *text) {
+  Asked asked;
+  if (!ask(line, &asked, text)) return false;
+  const Normalized normalized = normalize(asked.problem);
   const Kernel *kernel = nullptr;
   if (normalized.run) {
     Text reason;
-    if (fits_int32(normalized, problem.op->info, &reason)) {
-      kernel = choose_kernel(normalized, *problem.op->table, machine, choice, nullptr, &reason);
+    if (fits_int32(normalized, asked.op->info, &reason)) {
+      kernel = choose_kernel(normalized, *asked.op->table, machine, choice, nullptr, &reason);
     }
     if (kernel == nullptr) {
       *text = reason.c_str();
       return false;
     }
   }
-  const int64_t numbers[] = {problem.output[1], problem.output[2],
-                             static_cast<int64_t>(problem.problem.axis[HEIGHT].before),
-                             static_cast<int64_t>(problem.problem.axis[WIDTH].before)};
+  const Axis &height = asked.problem.axis[HEIGHT], &width = asked.problem.axis[WIDTH];
+  const int64_t numbers[] = {height.out, width.out, static_cast<int64_t>(height.before),
+                             static_cast<int64_t>(width.before)};
   text->clear();
   for (const int64_t number : numbers) *text += std::to_string(number) + " ";
   *text += kernel == nullptr ? "-" : kernel->name;
@@ -61,9 +61,8 @@ int main(int count, char **arguments) {
   const Machine machine = {target->features, {"", 0, 0}, is_any ? nullptr : arguments[2]};
   const Choice choice = {target, nullptr, strcmp(arguments[3], "1") == 0};
   for (std::string line; std::getline(std::cin, line);) {
-    Asked asked;
-    std::string text = "expected OP, 4 + 4 sizes, strides, dilations and padding, not \"" + line + "\"";
-    const bool chosen = read_asked(line, &asked) && ::choose(asked, machine, choice, &text);
+    std::string text;
+    const bool chosen = ::choose(line, machine, choice, &text);
     std::cout << (chosen ? "" : "! ") << text << "\n";
   }
   return 0;

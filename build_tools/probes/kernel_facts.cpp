@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <sstream>
+#include <type_traits>
 
 #include "problem.h"
 
@@ -15,8 +16,9 @@ struct Fact {
 };
 
 constexpr Fact kFacts[] = {
-#define CONVGRAD_KERNEL_FACT(fact, meaning)                                                                \
-  {#fact, [](Kernel *kernel, double value) { kernel->fact = static_cast<decltype(kernel->fact)>(value); }, \
+#define CONVGRAD_KERNEL_FACT(fact, meaning)                                                                       \
+  {#fact,                                                                                                         \
+   [](Kernel *kernel, double value) { kernel->fact = static_cast<std::decay_t<decltype(kernel->fact)>>(value); }, \
    [](const Kernel &kernel) { return static_cast<double>(kernel.fact); }},
 #include "kernel_facts.inc"
 #undef CONVGRAD_KERNEL_FACT

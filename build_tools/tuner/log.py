@@ -3,6 +3,16 @@
 import hashlib
 import json
 import os
+import re
+
+
+class OldLog(Exception):
+    """Written when problems had another text, so that nothing of it would be found."""
+
+
+def is_of_old_form(record):
+    """Whether its problem is told by bare numbers, as in "conv2d 1 28 28 32 1 1 32 64 1 1 1 1 SAME"."""
+    return bool(re.match(r"\w+ \d", str(record.get("problem", ""))))
 
 
 def key_of(*parts):
@@ -28,6 +38,8 @@ class Log:
                 self.records[record["key"]] = record
             except (ValueError, TypeError, KeyError):
                 self.torn += 1
+        if any(map(is_of_old_form, self.records.values())):
+            raise OldLog(f"{path} is of an earlier version of convgrad, whose problems were written otherwise: start a new log")
 
     def get(self, key):
         return self.records.get(key)

@@ -10,8 +10,8 @@ class Job:
     """Kernels to be timed in turns on a problem: `built` are results of Kernels.compile, each timed for so many seconds in so
     many rounds, and all of that `runs` times."""
 
-    def __init__(self, problem_line, built, seconds, rounds, runs=1):
-        self.problem_line, self.built, self.runs = problem_line, built, runs
+    def __init__(self, problem_text, built, seconds, rounds, runs=1):
+        self.problem_text, self.built, self.runs = problem_text, built, runs
         self.seconds, self.rounds = seconds, rounds
 
     def arguments(self, target_name):
@@ -19,7 +19,7 @@ class Job:
 
     def spec(self, name_of):
         """What convgrad_measure reads, with libraries by the names that `name_of` gives them."""
-        return f"problem {self.problem_line}\n" + "".join(spec_line(kernel, name_of(library), scratch)
+        return f"problem {self.problem_text}\n" + "".join(spec_line(kernel, name_of(library), scratch)
                                                           for kernel, library, scratch in self.built)
 
 

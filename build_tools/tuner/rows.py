@@ -36,7 +36,7 @@ def tuned_row(outcome, outcomes):
     duel, trials = outcome.duel, sorted(outcome.trials, key=lambda trial: trial.ratio)
     runner_up = next((t.candidate for t in trials if t.candidate != outcome.best.candidate), None)
     return {**row_of(outcome.best.candidate), "when": conditions(outcome, outcome.best.candidate, outcomes), "provenance": {
-        "problem": outcome.problem.line, "name": outcome.problem.name, "device": duel["hardware"], "date": duel["date"][:10],
+        "problem": outcome.problem.text, "name": outcome.problem.name, "device": duel["hardware"], "date": duel["date"][:10],
         "versions": duel["versions"], "gflops": round(duel["gflops"], 1),
         "percent_of_peak": round(100 * duel["gflops"] / duel["peak_gflops"]) if duel["peak_gflops"] else None,
         "time_over_default": [round(duel[key], 3) for key in ("low", "ratio", "high")],
@@ -62,7 +62,7 @@ def write(path, outcomes, cpu):
     is no file. (A row of before, its blocks made even, is among what a search starts from: it wins again, or is no longer
     worth its code.) What a person wrote of the hardware stays: the comment, more CPUs."""
     rows = [tuned_row(outcome, outcomes) for outcome in outcomes if is_win(outcome)]
-    searched = {outcome.problem.line for outcome in outcomes if outcome.trials}
+    searched = {outcome.problem.text for outcome in outcomes if outcome.trials}
     kept = [row for row in read(path)[0] if row.get("provenance", {}).get("problem") not in searched]
     ours = {"comment": COMMENT, "hardware": dict(zip(("vendor", "family", "model"), cpu))}
     there = json.loads(path.read_text()) if path.exists() else {}

@@ -2,7 +2,6 @@
 so that a run that was killed goes on where it was, and one can be replayed without a compiler."""
 
 import collections
-import dataclasses
 import math
 import random
 import statistics
@@ -57,16 +56,14 @@ class Clock:
         return self.until - time.monotonic()
 
 
-@dataclasses.dataclass
-class Problem:
-    """A problem of an op."""
+class Searched:
+    """A problem of an op, and what the first measurement tells of it."""
 
-    line: str  # as the probes read it: what the log's keys are made of
-    op: str
-    name: str
-    count: int
-    sizes: dict = None  # as rows compare them (normalized)
-    flops: float = None
+    def __init__(self, of, op):
+        self.of, self.op, self.name, self.count = of, op, of.name, of.count
+        self.text = of.text(op)  # what the log's keys are made of
+        self.sizes = None  # as rows compare them (normalized)
+        self.flops = None
 
 
 class Search:
@@ -80,7 +77,7 @@ class Search:
     def key(self, kind, problem, *rest):
         about = self.about
         return key_of(kind, about["target"], about["hardware"]["name"], about["versions"]["generator"], self.seconds_each,
-                      problem.line, *rest)
+                      problem.text, *rest)
 
     def key_of_search(self, kind, problem):
         return self.key(kind, problem, self.about["search"])
@@ -108,7 +105,7 @@ class Search:
         return self.key("trial", problem, incumbent._asdict(), candidate._asdict())
 
     def measure_baselines(self, incumbents):
-        """What today's kernels take: the records of [(Problem, incumbent)], or Failed."""
+        """What today's kernels take: the records of [(Searched, incumbent)], or Failed."""
         keys = [self.key("baseline", problem, incumbent._asdict()) for problem, incumbent in incumbents]
         unknown = {key: asked for key, asked in zip(keys, incumbents) if self.log.get(key) is None}
         jobs, failed = {}, {}
@@ -116,7 +113,7 @@ class Search:
             future.exception()
         for key, (problem, incumbent) in unknown.items():
             try:
-                jobs[key] = Job(problem.line, self.built(incumbent), self.seconds_each, ROUNDS)
+                jobs[key] = Job(problem.text, self.built(incumbent), self.seconds_each, ROUNDS)
             except Failed as error:
                 failed[key] = error
         for key, said in self.measuring.measure(jobs, TRIES):
@@ -124,9 +121,9 @@ class Search:
                 failed[key] = said
                 continue
             problem, incumbent = unknown[key]
-            self.append(key, {"kind": "baseline", "problem": problem.line, "name": problem.name, "candidate": incumbent._asdict(),
-                              "seconds": times(said[0]["kernels"][0]), "flops": said[0]["flops"], "sizes": said[0]["normalized"],
-                              "took": said[0]["took"]})
+            self.append(key, {"kind": "baseline", "problem": problem.text, "name": problem.name,
+                              "candidate": incumbent._asdict(), "seconds": times(said[0]["kernels"][0]),
+                              "flops": said[0]["flops"], "sizes": said[0]["normalized"], "took": said[0]["took"]})
         return [self.log.get(key) or failed[key] for key in keys]
 
     # A candidate beside the incumbent, in turns: their ratio does not drift with the machine.
@@ -140,7 +137,7 @@ class Search:
             future.exception()  # waits: nothing is compiled while something is measured
 
         def append(key, said):
-            facts = {"kind": "trial", "problem": problem.line, "name": problem.name, "candidate": unknown[key]._asdict()}
+            facts = {"kind": "trial", "problem": problem.text, "name": problem.name, "candidate": unknown[key]._asdict()}
             if isinstance(said, Failed):
                 facts["error"] = said.as_record()
             else:
@@ -153,7 +150,7 @@ class Search:
         jobs = {}
         for key, candidate in unknown.items():
             try:
-                jobs[key] = Job(problem.line, self.built(incumbent, candidate), self.seconds_each, ROUNDS)
+                jobs[key] = Job(problem.text, self.built(incumbent, candidate), self.seconds_each, ROUNDS)
             except Failed as error:
                 append(key, error)
         for key, said in self.measuring.measure(jobs):
@@ -165,9 +162,9 @@ class Search:
         key = self.key("duel", problem, incumbent._asdict(), candidate._asdict())
         if self.log.get(key) is not None or self.measuring is None:
             return self.log.get(key)
-        facts = {"kind": "duel", "problem": problem.line, "name": problem.name, "candidate": candidate._asdict()}
+        facts = {"kind": "duel", "problem": problem.text, "name": problem.name, "candidate": candidate._asdict()}
         try:
-            job = Job(problem.line, self.built(incumbent, candidate), self.seconds_each, 1, DUEL_ROUNDS)
+            job = Job(problem.text, self.built(incumbent, candidate), self.seconds_each, 1, DUEL_ROUNDS)
             [(_, answers)] = self.measuring.measure({"duel": job}, TRIES)
         except Failed as error:
             answers = error
@@ -235,7 +232,7 @@ class Search:
             asked.tell(new)
         best, duel = self.duels(problem, incumbent, trials)
         if self.measuring is not None and not ended:  # a replay ends here too
-            self.log.append({"key": self.key_of_search("end", problem), "kind": "end", "problem": problem.line,
+            self.log.append({"key": self.key_of_search("end", problem), "kind": "end", "problem": problem.text,
                              "trials": len(trials), "share": share if math.isfinite(share) else None})
         return Outcome(problem, incumbent, best, duel, trials)
 

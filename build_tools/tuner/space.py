@@ -9,7 +9,8 @@ import sys
 import declarations
 from declarations import OPS, round_up, value_of
 
-# A kernel before it has a name: what kernel_rows.Kernel is made of. `params` is a dict of all of the family's numbers.
+# A kernel before it has a name: what kernel_rows.Kernel is made of. `params` is a dict of all of the family's numbers, `dtype`
+# the element type's name.
 Candidate = collections.namedtuple("Candidate", "op algorithm filter stride params dtype", defaults=["f32"])
 
 # A grid: what the problem's own sizes are divided by, again and again (None: every size), and of which part of the registers
@@ -72,11 +73,11 @@ def logged_candidate(given):
 
 class Space:
     """The candidates of one op on one problem. `sizes` are the problem's as rows compare them (normalized), `filter` and
-    `stride` the problem's, `facts` the machine's: lanes, registers, l1_bytes, l2_bytes."""
+    `stride` the problem's, `facts` the machine's: vector_bytes, registers, l1_bytes, l2_bytes."""
 
     def __init__(self, op, filter_size, stride, sizes, facts, strict, dtype="f32"):
         self.op, self.filter, self.stride, self.dtype = op, tuple(filter_size), tuple(stride), dtype
-        self.sizes, self.facts = sizes, facts
+        self.sizes, self.facts = sizes, {**facts, "lanes": facts["vector_bytes"] // declarations.DTYPES[dtype].bytes}
         self.families, self.limits, self.known = {}, {}, {}
         for family in declarations.ALL_FAMILIES.values():
             if (op in family.ops and "cpu" in family.devices and dtype in family.dtypes and family.fixed
@@ -122,6 +123,11 @@ class Space:
     def is_wide(self, number):
         param = number.family.params[number.name]
         return param.most > 8 and param.least > 0
+
+    def is_alike(self, candidate):
+        """Whether it is for the same op, element type, filter and stride."""
+        kind = (self.op, self.dtype, self.filter, self.stride)
+        return (candidate.op, candidate.dtype, candidate.filter, candidate.stride) == kind
 
     def adapted(self, candidate):
         """A candidate of before for this problem."""

@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 from run_bench import HERE, command, run
-from workers import Worker
+from workers import Worker, WorkerError
 
 CORES = len(os.sched_getaffinity(0))
 THREADS = "1,2" if CORES > 1 else "1"
@@ -61,9 +61,8 @@ def test_a_first_run_comes_right_after_other_work(tmp_path):
     operands = {"first": str(tmp_path / "first"), "out_backprop": str(tmp_path / "out_backprop")}
     for path in operands.values():
         np.ones(6 * 6 * 4, np.float32).tofile(path)
-    pixels = [1, 6, 6, 4]
-    request = {"op": "backprop_filter", "choice": "default", "format": "NHWC", "input": pixels, "filter": [1, 1, 4, 4],
-               "output": pixels, "strides": [1, 1], "dilations": [1, 1], "pads": [0, 0, 0, 0], **operands}
+    request = {"problem": "conv2d_backprop_filter f32 h6 w6 c4 k4", "choice": "default", "format": "NHWC",
+               "output": [1, 6, 6, 4], "pads": [0, 0, 0, 0], **operands}
     program = pathlib.Path(os.environ["CONVGRAD_BENCH_PROGRAMS"]) / "convgrad_worker"
     worker = Worker([program, "--threads", 1], os.sched_getaffinity(0), {})
     try:
@@ -73,6 +72,25 @@ def test_a_first_run_comes_right_after_other_work(tmp_path):
         assert worker.ask("prepare", **request, warm_up_seconds=0)["warm_ups"] == [1, 1, 1, 1]
     finally:
         worker.close()
+
+
+def test_doubles(tmp_path):
+    """With a peak of their own, and without oneDNN."""
+    done, document = run(tmp_path, "--peers", "onednn", "--threads", "1", "--dtype", "f64")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "onednn is missing: oneDNN's convolutions on CPUs know no float64" in done.stderr
+    assert set(document["sides"]) == {"convgrad", "convgrad_strict"}
+    for row in document["results"]:
+        mine = row["sides"]["convgrad"]
+        assert mine["verdict"] == "ok" and "_f64_" in mine["kernel"] and mine["error"] < 1e-15, mine
+        assert row["tensor_bytes"] == 8 * sum(np.prod(row[name]) for name in ("input", "filter", "output"))
+    assert "float64; convgrad" in done.stdout
+
+
+def test_a_build_without_kernels_of_the_type_says_so():
+    program = pathlib.Path(os.environ["CONVGRAD_BENCH_PROGRAMS"]) / "convgrad_worker"
+    with pytest.raises(WorkerError, match="this build has no kernels of f16 for this machine"):
+        Worker([program, "--dtype", "f16"], os.sched_getaffinity(0), {})
 
 
 def test_tuned_rows_beside_the_defaults(tmp_path):
@@ -145,7 +163,8 @@ def test_an_interrupt_leaves_what_there_is(tmp_path):
         (["--peers", "cudnn"], "--peers cudnn: expected some of onednn, torch, tensorflow, or none"),
         (["--threads", "0"], "--threads 0: expected at least 1"),
         (["--threads", "100000"], "--threads 100000: this process may use"),
-        (["--network", "alexnet"], "no network alexnet: it has tiny"),
+        (["--network", "alexnet"], "no network 'alexnet'; there are tiny"),
+        (["--dtype", "f16"], "--dtype: invalid choice: 'f16' (choose from 'f32', 'f64')"),
         (["--target", "x86_64_mmx"], "x86_64_mmx"),
     ],
 )

@@ -8,6 +8,7 @@ import platform
 import subprocess
 
 import pytest
+from problems import parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 APP = pathlib.Path(__file__).resolve().parent / "app"
@@ -40,8 +41,8 @@ def manifest_of(packages, processor):
 
 def program(packages, processor):
     """The user's program, built against a package, and what runs it."""
-    build = WORK / f"app_{processor}"
-    moved = WORK / f"moved_{processor}"  # packages are relocatable
+    build = WORK / f"app_{packages.name}_{processor}"
+    moved = WORK / f"moved_{packages.name}_{processor}"  # packages are relocatable
     run(["rm", "-rf", moved, build])
     run(["cp", "-r", packages / processor, moved])
     foreign = processor != platform.machine()
@@ -54,11 +55,9 @@ def program(packages, processor):
     return (["qemu-aarch64", "-cpu", "cortex-a53", "-L", "/usr/aarch64-linux-gnu"] if foreign else []) + [build / "network"]
 
 
-def line(op, kernel, problem):
-    padding = problem["padding"]
-    padding = padding if isinstance(padding, str) else ",".join(map(str, padding))
-    numbers = [problem["batch"], *problem["input_hwc"], *problem["filter_hwio"], *problem["strides"], *problem["dilations"]]
-    return " ".join(map(str, [OPS.index(op), kernel, *numbers, padding, *problem["rows_and_columns_before"]])) + "\n"
+def line(kernel, before, problem):
+    """As app/main.c reads it."""
+    return " ".join(map(str, [kernel, *before, problem])) + "\n"
 
 
 @pytest.mark.parametrize("processor", PROCESSORS)
@@ -75,6 +74,11 @@ def test_the_manifest_names_every_kernel(packages, processor):
     assert all(any(name.startswith(g) for name in kernels) for g in generic)
     layers = json.loads((ROOT / "data/networks.json").read_text())["mobilenet_v2"]
     assert len(manifest["problems"]) == len(OPS) * (len(layers["layers"]) + len(layers["grouped_layers"]))
+    assert {problem["dtype"] for problem in manifest["problems"]} == {"f32"}
+    for problem in manifest["problems"]:
+        op, parsed = parse(problem["problem"])
+        sizes = (list(parsed.input[1:]), list(parsed.filter))
+        assert op == problem["op"] and sizes == (problem["input_hwc"], problem["filter_hwio"])
     library = packages / processor / manifest["library"]["file"]
     assert manifest["library"]["bytes"] == library.stat().st_size
     assert all(kernel["object_bytes"] > 1000 for kernel in kernels.values())
@@ -98,7 +102,7 @@ def test_a_separate_program_runs_the_network(packages, processor):
         height, width, _ = p["input_hwc"]
         r, s, c, k = p["filter_hwio"]
         if height * width * r * s * c * k / (p["strides"][0] * p["strides"][1]) <= most:
-            lines.append(line(p["op"], p["kernel"], p))
+            lines.append(line(p["kernel"], p["rows_and_columns_before"], p["problem"]))
     assert len(lines) > 20
     env = {**os.environ, "CONVGRAD_TARGET": TARGET_OF[processor]}
     ran = run(command, input="".join(lines), env=env)
@@ -111,15 +115,35 @@ def test_a_separate_program_runs_the_network(packages, processor):
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_what_is_not_in_the_list_still_works(packages, processor):
     command = program(packages, processor)
-    other = {"batch": 2, "input_hwc": [9, 11, 5], "filter_hwio": [5, 3, 5, 7], "strides": [2, 1], "dilations": [1, 2],
-             "padding": [2, 1, 0, 3], "rows_and_columns_before": [2, 0]}
+    other = parse("conv2d n2 h9 w11 c5 r5x3 k7 s2x1 d1x2 p2,1,0,3")[1]
     generic = {op: next(k["name"] for k in manifest_of(packages, processor)["kernels"]
                         if k["name"].startswith(f"{op}_f32_{TARGET_OF[processor]}_generic")) for op in OPS}
     env = {**os.environ, "CONVGRAD_TARGET": TARGET_OF[processor]}
-    ran = run(command, input="".join(line(op, generic[op], other) for op in OPS), env=env)
+    ran = run(command, input="".join(line(generic[op], (2, 0), other.text(op)) for op in OPS), env=env)
     if "this machine lacks" in ran.stderr:
         pytest.skip(ran.stderr.strip())
     assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_kernels_of_two_element_types():
+    """Of those that are asked for, whatever the file says; of others the package has none."""
+    processor, packages = platform.machine(), WORK / "two_types"
+    problems = WORK / "two_types.json"
+    problems.write_text(json.dumps({"net": {"dtype": "f64", "layers": [
+        {"name": "a", "input_hwc": [8, 8, 8], "filter_hwio": [3, 3, 8, 16], "output_hwc": [8, 8, 16], "padding": "SAME"}]}}))
+    for dtypes in (["f64"], ["f32", "f64"]):
+        asked = ["--dtypes", ",".join(dtypes)] if len(dtypes) > 1 else []
+        made = generate("--problems", problems, "--targets", TARGET_OF[processor], "--output", packages, *asked)
+        assert made.returncode == 0, made.stdout + made.stderr
+        manifest = manifest_of(packages, processor)
+        assert {problem["dtype"] for problem in manifest["problems"]} == set(dtypes)
+        names = [kernel["name"] for kernel in manifest["kernels"]]
+        assert {dtype for dtype in ("f32", "f64") if any(f"_{dtype}_" in name for name in names)} == set(dtypes)
+    lines = [line(p["kernel"], p["rows_and_columns_before"], p["problem"]) for p in manifest["problems"]]
+    ran = run(program(packages, processor), input="".join(lines), env={**os.environ, "CONVGRAD_TARGET": TARGET_OF[processor]})
+    if "this machine lacks" in ran.stderr:
+        pytest.skip(ran.stderr.strip())
+    assert ran.returncode == 0 and len(ran.stdout.splitlines()) == 2 * len(OPS), ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize("arguments, text", [
@@ -127,6 +151,7 @@ def test_what_is_not_in_the_list_still_works(packages, processor):
     (["--targets", "opencl"], "a GPU's target needs a CPU's beside it"),
     (["--ops", "conv3d"], "--ops has 'conv3d', expected some of conv2d, "),
     (["--batch", "0"], "--batch is 0, expected an integer above 0"),
+    (["--dtypes", "f32,f16"], "--dtypes has 'f16', expected some of f32, f64"),
     (["--hardware", "pentium"], "--hardware has 'pentium': none of"),
 ])
 def test_bad_arguments_are_named_and_nothing_is_written(tmp_path, arguments, text):

@@ -4,10 +4,66 @@ import json
 import pathlib
 
 import pytest
-from problems import ProblemError, read_problems
+from problems import Problem, ProblemError, parse, read_problems
 
 NETWORKS = pathlib.Path(__file__).resolve().parents[2] / "data" / "networks.json"
 LAYER = {"name": "a", "input_hwc": [8, 8, 3], "filter_hwio": [3, 3, 3, 4], "output_hwc": [8, 8, 4], "padding": "SAME"}
+
+
+TEXT = "conv2d_backprop_filter f32 n2 h7 w9 c5 r3x3 k4 s2x1 d1x1 p1,0,1,1 g1 NHWC"
+
+
+def test_the_text_of_a_problem():
+    op, problem = parse(TEXT)
+    assert op == "conv2d_backprop_filter" and problem.text(op) == TEXT
+    assert problem == Problem(input=(2, 7, 9, 5), filter=(3, 3, 5, 4), strides=(2, 1), dilations=(1, 1), padding=(1, 0, 1, 1),
+                              groups=1, dtype="f32", data_format="NHWC", name="names do not count")
+
+
+@pytest.mark.parametrize("text, whole", [
+    ("conv2d", "conv2d f32 n1 h1 w1 c1 r1x1 k1 s1x1 d1x1 pVALID g1 NHWC"),
+    ("conv2d_backprop_input NCHW pSAME g4 k8 c4 f64 r5x3",
+     "conv2d_backprop_input f64 n1 h1 w1 c4 r5x3 k8 s1x1 d1x1 pSAME g4 NCHW"),
+])
+def test_what_a_text_leaves_out_has_a_default_and_the_order_is_free(text, whole):
+    op, problem = parse(text)
+    assert problem.text(op) == whole and parse(whole) == (op, problem)
+
+
+def test_every_problem_of_the_networks_is_read_back():
+    problems = read_problems(NETWORKS) + read_problems(NETWORKS, 3, dtype="f64")
+    for problem in problems:
+        assert parse(problem.text("conv2d_backprop_input")) == ("conv2d_backprop_input", problem)
+    assert len({problem.text("conv2d") for problem in problems}) > 100
+
+
+@pytest.mark.parametrize("text, error", [
+    ("", "'' of the problem '': expected an op first: conv2d, conv2d_backprop_input, conv2d_backprop_filter"),
+    ("backprop_input n2", "'backprop_input' of the problem 'backprop_input n2': expected an op first"),
+    ("conv2d f8", "'f8' of the problem 'conv2d f8': expected f32, f64, f16, bf16, NHWC, NCHW, or one that begins with n, h"),
+    ("conv2d r3", "'r3' of the problem 'conv2d r3': expected r<rows>x<columns>"),
+    ("conv2d n2 h", "'h' of the problem 'conv2d n2 h': expected h<a number from 0 on>"),
+    ("conv2d c0", "expected c<a number from 1 on>"),
+    ("conv2d s1x-1", "expected s<rows>x<columns> from 1 on"),
+    ("conv2d p1,2,3", "expected pSAME, pVALID or p<top>,<bottom>,<left>,<right>"),
+    ("conv2d psame", "expected pSAME, pVALID or p<top>,<bottom>,<left>,<right>"),
+    ("conv2d n2 n3", "'n3' of the problem 'conv2d n2 n3': it was given before"),
+    ("conv2d f32 f64", "'f64' of the problem 'conv2d f32 f64': it was given before"),
+    ("conv2d c6 k4 g4", "'g4' of the problem 'conv2d c6 k4 g4': expected a divisor of c, which is 6"),
+    ("conv2d 2 7 9 5 3 3 5 4 2 1 1 1 SAME", "'2' of the problem"),
+])
+def test_a_word_that_is_wrong_is_named(text, error):
+    with pytest.raises(ProblemError) as raised:
+        parse(text)
+    assert error in str(raised.value)
+
+
+def test_element_type_and_data_format_of_a_network_or_a_layer(tmp_path):
+    path = written(tmp_path, {"net": {"dtype": "f64", "data_format": "NCHW", "layers": [LAYER, {**LAYER, "dtype": "f32"}]}})
+    assert [(p.dtype, p.data_format) for p in read_problems(path)] == [("f64", "NCHW"), ("f32", "NCHW")]
+    assert [p.dtype for p in read_problems(path, dtype="f32")] == ["f32", "f32"]
+    (problem,) = read_problems(written(tmp_path, "ic4iw8oc6kw3"), dtype="f64")
+    assert problem.dtype == "f64"
 
 
 def written(tmp_path, content):
@@ -40,6 +96,8 @@ def test_explicit_padding_and_a_layers_own_batch(tmp_path):
     ({"filter_hwio": [3, 3, 0, 4]}, "filter_hwio is [3, 3, 0, 4], expected 4 integers from 1 on"),
     ({"strides": [1, True]}, "strides is [1, true], expected 2 integers from 1 on"),
     ({"stride": [1, 1]}, "unknown key stride; known are"),
+    ({"dtype": "float"}, 'dtype is "float", expected one of f32, f64, f16, bf16'),
+    ({"data_format": "NC"}, 'data_format is "NC", expected one of NHWC, NCHW'),
     ({"filter_hwio": [3, 3, 1, 4]}, "the filter's 1 channels in each of 1 groups do not make the input's 3"),
 ])
 def test_a_mistake_in_a_layer(tmp_path, change, text):

@@ -53,7 +53,7 @@ def test_counts_grouped_layers():
 
 
 def test_unknown_network_names_the_known():
-    with pytest.raises(SystemExit, match="no network lenet.*resnet_50"):
+    with pytest.raises(SystemExit, match="no network 'lenet'.*resnet_50"):
         layers.read_layers(NETWORKS, "lenet", 1)
 
 

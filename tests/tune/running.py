@@ -34,6 +34,13 @@ class Run:
         return subprocess.run([str(word) for word in self.command(*options, log=log)], capture_output=True, text=True,
                               env=self.environment())
 
+    def real_tune(self, *options):
+        """With the real generator and measuring program."""
+        command = [ROOT / "build_tools/tune", "--problems", self.folder / "problems.json", "--target", TARGET, "--seconds", "0.02",
+                   "--hardware", "here", "--schedules", self.folder / "schedules", "--log", self.log, *options]
+        environment = {**os.environ, "CONVGRAD_GENERATOR": os.environ.get("CONVGRAD_TUNE_GENERATOR", ""), "COLUMNS": "200"}
+        return subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment)
+
     def replay(self, *options):
         """Without a compiler, a measuring program or a cluster. What rows it wrote is in self.rows."""
         words = [ENVIRONMENT, "-B", ROOT / "build_tools/tune.py", *self.command("--replay", *options)[1:], "--build",

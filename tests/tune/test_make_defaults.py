@@ -14,7 +14,7 @@ from tuner.log import key_of
 TARGET = "x86_64_avx2"
 SIZES = {"batch": 1, "groups": 1, "in_height": 1, "in_width": 784, "in_channels": 32, "out_height": 1, "out_width": 784,
          "out_channels": 64}
-LINE = "conv2d_backprop_filter 1 28 28 32 1 1 32 64 1 1 1 1 SAME"
+TEXT = "conv2d_backprop_filter f32 n1 h28 w28 c32 r1x1 k64 s1x1 d1x1 pSAME g1 NHWC"
 
 
 class Defaults:
@@ -35,13 +35,13 @@ class Defaults:
         return {"op": "conv2d_backprop_filter", "algorithm": "direct", "filter": [1, 1], "stride": [1, 1],
                 "params": {**presets, **params}, "dtype": "f32"}
 
-    def log(self, hardware, trials, duels=(), incumbent=None, line=LINE, date="2026-11-24T00:00:00Z",
+    def log(self, hardware, trials, duels=(), incumbent=None, text=TEXT, date="2026-11-24T00:00:00Z",
             **search):
         """`trials`, `duels`: pairs of a candidate and its time over the incumbent's, or None where it failed."""
         incumbent = incumbent or self.incumbent
-        about = {"target": TARGET, "hardware": {"name": hardware}, "versions": {"generator": f"of {hardware}"}, "problem": line,
+        about = {"target": TARGET, "hardware": {"name": hardware}, "versions": {"generator": f"of {hardware}"}, "problem": text,
                  "name": "layer", "date": date, "search": {"seconds": 0.1, "seed": 1, "strict": False, **search}}
-        key = lambda kind, *rest: key_of(kind, TARGET, hardware, f"of {hardware}", 0.1, line, *rest)
+        key = lambda kind, *rest: key_of(kind, TARGET, hardware, f"of {hardware}", 0.1, text, *rest)
         records = [{"key": key("baseline", incumbent), "kind": "baseline", "candidate": incumbent, "sizes": SIZES, **about}]
         for kind, found in (("trial", trials), ("duel", duels)):
             for candidate, ratio in found:
@@ -91,7 +91,7 @@ def test_the_candidate_that_loses_least_everywhere_gets_a_row(defaults):
     # By its duel on a, by its trial on b; over the best there, which on a was not timed on b.
     assert provenance["time_over_best"] == {"a": round(0.75 / 0.6, 3), "b": round(0.8 / 0.7, 3)}
     assert provenance["default_over_best"] == {"a": round(1 / 0.6, 3), "b": round(1 / 0.7, 3)}
-    assert provenance["candidates"] == 4 and provenance["problem"] == LINE
+    assert provenance["candidates"] == 4 and provenance["problem"] == TEXT
     # All else stays, to the byte.
     lines = text.split("\n")
     assert "\n".join(line for line in lines if json.dumps(new) not in line) == defaults.text
@@ -162,6 +162,8 @@ def test_a_kernel_that_is_there_keeps_its_name(defaults):
 @pytest.mark.parametrize("text, error", [
     ("", "has no times of"),
     (json.dumps({"key": "1", "kind": "trial", "target": TARGET}), "is of an older tuner"),
+    (json.dumps({"key": "1", "kind": "trial", "target": TARGET, "problem": "conv2d 1 28 28 32 1 1 32 64 1 1 1 1 SAME"}),
+     "is of an earlier version of convgrad, whose problems were written otherwise: start a new log"),
 ])
 def test_bad_logs_are_named(defaults, text, error):
     defaults.logs = [defaults.folder / "log.jsonl"]

@@ -11,14 +11,14 @@ from declarations import OPS, even, round_up
 from tuner.kernels import row_of
 from tuner.space import GRIDS, Candidate, Space, UnknownCandidate, logged_candidate
 
-FACTS = {"lanes": 8, "registers": 16, "l1_bytes": 32 * 1024, "l2_bytes": 512 * 1024}
+FACTS = {"vector_bytes": 32, "registers": 16, "l1_bytes": 32 * 1024, "l2_bytes": 512 * 1024}
 
 
-def space_of(op, image, in_channels, out_channels, filter_size=(3, 3), batch=1, stride=(1, 1)):
+def space_of(op, image, in_channels, out_channels, filter_size=(3, 3), batch=1, stride=(1, 1), dtype="f32"):
     height, width = image
     sizes = {"batch": batch, "groups": 1, "in_height": height, "in_width": width, "in_channels": in_channels,
              "out_height": -(-height // stride[0]), "out_width": -(-width // stride[1]), "out_channels": out_channels}
-    return Space(op, filter_size, stride, sizes, FACTS, False)
+    return Space(op, filter_size, stride, sizes, FACTS, False, dtype)
 
 
 class Drawing:
@@ -156,6 +156,17 @@ def test_a_task_with_vectors_of_the_input_has_channels_of_it():
     assert (facts["slice.in_channels"], facts["slice.out_channels"]) == (16, 3) and "_c16k3_" in kernel.name
 
 
+@pytest.mark.parametrize("op", OPS)
+def test_candidates_of_doubles_are_of_half_as_many_lanes(op):
+    space = space_of(op, (56, 56), 64, 256, batch=4, dtype="f64")
+    _, found = space.finest_grid(300)
+    for candidate in found:
+        kernel = kernel_of(candidate)
+        assert (candidate.dtype, kernel.dtype, kernel.lanes) == ("f64", "f64", 4) and "_f64_" in kernel.name
+    assert "winograd_4x4" not in space.algorithms
+    assert not space.is_alike(found[0]._replace(dtype="f32"))
+
+
 def test_blocks_along_the_width_count_vectors_of_a_phase():
     space = space_of("conv2d_backprop_input", (225, 224), 3, 32, stride=(2, 2))
     row = {"op": "conv2d_backprop_input", "algorithm": "along_width", "filter": (3, 3), "stride": (2, 2),
@@ -231,7 +242,7 @@ def test_blocks_of_input_channels_are_whole_tiles_and_whole_vectors(channels):
     for tile in (3, 4):
         blocks = {c.params["block_channels"] for c in found
                   if c.algorithm == "direct" and c.params["tile_channels"] == tile}
-        assert round_up(channels, math.lcm(tile, FACTS["lanes"])) in blocks, (tile, blocks)
+        assert round_up(channels, math.lcm(tile, 8)) in blocks, (tile, blocks)
 
 
 def rows_of(target, op):
@@ -246,7 +257,7 @@ def test_todays_filter_gradients_are_worth_a_try(target):
     """What a search starts from breaks no limit, as it is and fitted to a problem."""
     facts, rows = rows_of(target, "conv2d_backprop_filter")
     assert rows
-    facts = {"lanes": facts["vector_bytes"] // 4, "registers": facts["registers"], "l1_bytes": 48 * 1024, "l2_bytes": 2 << 20}
+    facts = {"vector_bytes": facts["vector_bytes"], "registers": facts["registers"], "l1_bytes": 48 * 1024, "l2_bytes": 2 << 20}
     for row in rows:
         filter_size, stride = (tuple(map(int, row["accepts"][name].split("x"))) for name in ("filter", "stride"))
         for channels in (3, 16, 64, 256):
@@ -261,7 +272,7 @@ def test_todays_filter_gradients_are_worth_a_try(target):
 def test_blocks_are_as_even_as_so_many_can_be():
     """Of 576 channels in blocks of 560 and 16, two threads are no faster than one."""
     space = Space("conv2d_backprop_filter", (1, 1), (1, 1), {"batch": 4, "groups": 1, "in_height": 1, "in_width": 196,
-                  "in_channels": 576, "out_height": 1, "out_width": 196, "out_channels": 160}, {**FACTS, "lanes": 16}, False)
+                  "in_channels": 576, "out_height": 1, "out_width": 196, "out_channels": 160}, {**FACTS, "vector_bytes": 64}, False)
     family = space.families["direct"]
     preset = {name: param.preset for name, param in family.params.items()}
     params = space.canonical(family, {**preset, "tile_vectors": 2, "tile_channels": 14, "block_vectors": 8,

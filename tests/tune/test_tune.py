@@ -11,9 +11,13 @@ import subprocess
 import sys
 import time
 
+import declarations
+import kernel_rows
 import pytest
-from running import ROOT, TARGET, of_kind
+from ask_convgrad import PROCESSORS
+from running import LAYERS, ROOT, TARGET, Run, of_kind
 from tuner.machine import cpu_id
+from tuner.measuring import spec_line
 
 
 def test_what_goes_wrong_is_recorded_and_the_search_goes_on(run):
@@ -70,7 +74,7 @@ def test_a_killed_run_goes_on_and_nothing_is_measured_twice(run):
     replay = run.replay()
     assert replay.returncode == 0, replay.stdout + replay.stderr
     assert not run.runs.exists() and run.found() == resumed
-    assert f"{len([t for t in trials if ' 32 1 1 32 16 ' in t['problem']])} tried" in replay.stdout
+    assert f"{len([t for t in trials if ' c32 ' in t['problem']])} tried" in replay.stdout
 
 
 def test_two_logs_make_one(run):
@@ -148,6 +152,16 @@ def test_a_small_space_is_searched_wholly(run):
     assert len(both) == 16 and both[:8] == first
 
 
+def test_a_log_of_problems_in_another_form_is_refused(run):
+    record = {"key": "1", "kind": "trial", "problem": "conv2d_backprop_filter 1 112 112 32 1 1 32 16 1 1 1 1 SAME"}
+    run.log.write_text(json.dumps(record) + "\n")
+    for option in ("--resume", "--replay"):
+        done = run.tune(option)
+        assert done.returncode != 0
+        assert done.stderr == (f"tune: {run.log} is of an earlier version of convgrad, whose problems were written otherwise: "
+                               "start a new log\n")
+
+
 def test_a_log_of_another_tuner_is_named(run):
     run.log.write_text(json.dumps({"key": "1", "kind": "baseline", "problem": "", "hardware": {}, "versions": {}}) + "\n")
     done = run.tune("--replay")
@@ -156,11 +170,12 @@ def test_a_log_of_another_tuner_is_named(run):
 
 def test_the_rows_of_other_hardware_are_starts(run):
     run.rows.parent.mkdir(parents=True)
-    line = "conv2d_backprop_filter 1 112 112 32 1 1 32 16 1 1 1 1 SAME"
+    text = "conv2d_backprop_filter f32 n1 h112 w112 c32 r1x1 k16 s1x1 d1x1 pSAME g1 NHWC"
     row = {"op": "conv2d_backprop_filter", "dtype": "f32", "algorithm": "direct", "accepts": {"filter": "1x1", "stride": "1x1"},
            "params": {"tile_vectors": 1, "tile_channels": 8, "block_vectors": 2, "block_channels": 16, "block_width": 77},
-           "provenance": {"problem": line}}
-    (run.rows.parent / "elsewhere.json").write_text(json.dumps({"hardware": {"vendor": "Me", "family": 6, "model": 7}, "rows": [row]}))
+           "provenance": {"problem": text}}
+    elsewhere = {"hardware": {"vendor": "Me", "family": 6, "model": 7}, "rows": [row]}
+    (run.rows.parent / "elsewhere.json").write_text(json.dumps(elsewhere))
     done = run.tune("--layers", "narrow", "--trials", "4", "--dry-run")
     assert done.returncode == 0, done.stdout + done.stderr
     assert 77 in [candidate["params"]["block_width"] for candidate in of_kind(run.records(), "starts")[0]["candidates"]]
@@ -190,24 +205,41 @@ def test_what_a_person_wrote_of_the_hardware_stays(run):
     assert old in written["rows"] and {name: written[name] for name in about} == about
 
 
-def test_real_kernels(run):
-    """The real generator and measuring program, for a few trials: kernels of both gradients are right and timed."""
-    command = [ROOT / "build_tools/tune", "--problems", run.folder / "problems.json", "--layers", "narrow", "--target", TARGET,
-               "--hardware", "here", "--seconds", "0.02", "--budget", "1h", "--trials", "6",
-               "--schedules", run.folder / "schedules", "--log", run.log]
-    row = {"op": "conv2d_backprop_input", "dtype": "f32", "algorithm": "one_panel", "accepts": {"filter": "1x1", "stride": "1x1"},
+SQUARE = {"name": "square", "input_hwc": [56, 56, 64], "filter_hwio": [3, 3, 64, 64], "output_hwc": [56, 56, 64],
+          "padding": "SAME"}
+MEASURE = ROOT / "build/tune" / TARGET / "probes/convgrad_measure"
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """The real generator and measuring program, for a few trials of a 1x1 and a 3x3 layer; what build_tools/tune said."""
+    run = Run(tmp_path_factory.mktemp("real"))
+    layers = [layer for layer in LAYERS if layer["name"] == "narrow"] + [SQUARE]
+    (run.folder / "problems.json").write_text(json.dumps({"net": {"layers": layers}}))
+    row = {"op": "conv2d_backprop_input", "dtype": "f32", "algorithm": "one_panel",
+           "accepts": {"filter": "1x1", "stride": "1x1"},
            "params": {"tile_vectors": 1, "tile_width": 11, "block_vectors": 4, "block_width": 3146, "block_height": 1,
                       "block_reduction": 16},
-           "provenance": {"problem": "conv2d_backprop_input 1 112 112 32 1 1 32 16 1 1 1 1 SAME"}}
+           "provenance": {"problem": "conv2d_backprop_input f32 n1 h112 w112 c32 r1x1 k16 s1x1 d1x1 pSAME g1 NHWC"}}
     run.rows.parent.mkdir(parents=True)
-    (run.rows.parent / "elsewhere.json").write_text(json.dumps({"hardware": {"vendor": "Me", "family": 6, "model": 7}, "rows": [row]}))
-    environment = {**os.environ, "CONVGRAD_GENERATOR": os.environ.get("CONVGRAD_TUNE_GENERATOR", "")}
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, env=environment)
+    elsewhere = {"hardware": {"vendor": "Me", "family": 6, "model": 7}, "rows": [row]}
+    (run.rows.parent / "elsewhere.json").write_text(json.dumps(elsewhere))
+    done = run.real_tune("--budget", "1h", "--trials", "6")
+    return run, done
+
+
+def skip_where_it_cannot_run(done):
     if "this machine lacks" in done.stderr:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr
-    for op in ("conv2d_backprop_input", "conv2d_backprop_filter"):
-        trials = [t for t in of_kind(run.records(), "trial") if t["candidate"]["op"] == op]
+
+
+def test_real_kernels(real):
+    """Kernels of both gradients are right and timed."""
+    run, done = real
+    skip_where_it_cannot_run(done)
+    for text in {record["problem"] for record in of_kind(run.records(), "baseline")}:
+        trials = [t for t in of_kind(run.records(), "trial") if t["problem"] == text]
         good = [t for t in trials if "error" not in t]
         assert good, trials
         assert not [t for t in trials if "error" in t and t["error"]["kind"] in ("wrong", "crash")]
@@ -217,10 +249,46 @@ def test_real_kernels(run):
     assert few["error"]["kind"] == "refused" and "task(s), the first kernel" in few["error"]["text"], few
 
 
+def test_an_input_gradient_by_winograd_is_measured(real):
+    """Large enough that its work is cut into slices, which look at a kernel's algorithm and facts."""
+    run, done = real
+    skip_where_it_cannot_run(done)
+    assert "left out" not in done.stdout
+    mine = [r for r in run.records() if "square" == r.get("name") and r["candidate"]["op"] == "conv2d_backprop_input"]
+    by_winograd = [r for r in mine if r["candidate"]["algorithm"].startswith("winograd") and "error" not in r]
+    assert of_kind(mine, "baseline") and by_winograd, mine
+
+
+def test_doubles(real, run):
+    done = run.real_tune("--layers", "narrow", "--dtype", "f64", "--trials", "3", "--ops", "conv2d_backprop_filter")
+    skip_where_it_cannot_run(done)
+    assert {r["problem"].split()[1] for r in run.records()} == {"f64"}
+    good = [t for t in of_kind(run.records(), "trial") if "error" not in t]
+    assert good and {t["candidate"]["dtype"] for t in good} == {"f64"}
+    assert not [t for t in of_kind(run.records(), "trial") if t.get("error", {}).get("kind") in ("wrong", "crash")]
+
+
+def compare_facts(lines):
+    return subprocess.run([MEASURE, "--facts"], input="".join(lines), capture_output=True, text=True)
+
+
+def test_facts_that_python_tells_are_those_of_the_librarys_table(real):
+    target = kernel_rows.Target(TARGET, [ROOT / "schedules"], PROCESSORS[platform.machine()].halide, "linux")
+    tables = kernel_rows.Tables()
+    tables.add_file(target.rows_folder / "default.json", target, "", declarations.DTYPES)
+    lines = [spec_line(kernel, "no_library", 0) for kernel in tables.kernels.values()]
+    done = compare_facts(lines)
+    assert done.stdout == f"{len(lines)} kernels, 0 differ from the tables\n" and done.returncode == 0, done.stderr
+    wrong = [lines[0], re.sub(r"algorithm=\w+", "algorithm=magic", lines[1])]
+    done = compare_facts(wrong)
+    assert done.returncode == 1 and f"{wrong[1].split()[2]}: algorithm magic" in done.stdout, done.stdout
+
+
 @pytest.mark.parametrize("options, text", [
     (["--budget", "soon"], "--budget is 'soon', expected a time such as 90s, 30m or 2h"),
     (["--target", "pentium"], "--target is 'pentium', expected one of"),
     (["--ops", "conv3d"], "--ops has 'conv3d', expected some of"),
+    (["--dtype", "f16"], "--dtype is 'f16', expected one of f32, f64"),
     (["--hardware", "default"], "--hardware is 'default', expected a name"),
     (["--exhaustive", "0"], "--exhaustive is 0, expected an integer above 0"),
     (["--scheduler", "tcp://127.0.0.1:1", "--hardware", ""], "--scheduler needs --hardware"),
@@ -248,7 +316,7 @@ def test_a_new_hardware_needs_neither_cpp_nor_cmake(run):
     lines = [f'CONVGRAD_HARDWARE(my_cpu, "Me", 6, {model})' for model in (7, 8)]
     assert (run.folder / "tables/hardware.inc").read_text().splitlines() == lines
     rows = (run.folder / "tables/rows_conv2d_backprop_filter.inc").read_text().splitlines()
-    assert "my_cpu, CONVGRAD_WHEN(min_in_channels, 7)" in rows[0] and "any" in rows[-1]
+    assert "my_cpu, CONVGRAD_WHEN(min, in_channels, 7)" in rows[0] and "any" in rows[-1]
 
 
 def test_help():

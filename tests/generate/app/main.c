@@ -1,11 +1,10 @@
 /* usage: network <problems
  *
  * Reads problems, one a line:
- *   OP KERNEL  N H W C  R S CF K  SH SW  DH DW  SAME|VALID|TOP,BOTTOM,LEFT,RIGHT  TOP LEFT
- * with how many rows and columns of zeros are before the input at the end,
- * and runs each of them (OP: 0 conv2d, 1 its gradient by the input, 2 by the filter) in one thread. KERNEL is the
- * kernel's name that is expected, "-" for any. Results are compared with plain sums, at some elements. Prints the kernels
- * and milliseconds of the best of a few runs; exit status 0 only if all is as expected. */
+ *   KERNEL TOP LEFT conv2d_backprop_filter f32 n2 h7 w9 c5 r3x3 k4 s2x1 d1x1 p1,0,1,1 g1 NHWC
+ * the kernel that is expected, "-" for any, how many rows and columns of zeros are before the input, and the problem with
+ * all of its words, and runs each of them in one thread. Results are compared with plain sums, at some elements. Prints
+ * the kernels and milliseconds of the best of a few runs; exit status 0 only if all is as expected. */
 #include <convgrad/convgrad.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,18 +16,38 @@ typedef struct {
   int64_t in[4], filter[4], out[4], stride[2], dilation[2];
   char padding[64];
   int64_t before[2]; /* rows and columns of zeros before the input */
+  convgrad_dtype dtype;
 } Problem;
 
-static float *tensor(const int64_t s[4], int fill) {
-  const int64_t n = s[0] * s[1] * s[2] * s[3];
-  float *t = malloc((size_t)n * sizeof *t);
-  /* Integers, so that sums are exact, in an order that no size repeats. */
-  for (int64_t i = 0; i < n; ++i) t[i] = fill ? (float)((int)(((uint32_t)(i * fill) * 2654435761u >> 7) % 5) - 2) : NAN;
+typedef struct {
+  float *f; /* one of them is NULL */
+  double *d;
+} Data;
+
+static double value(Data t, int64_t i) { return t.f ? (double)t.f[i] : t.d[i]; }
+
+static Data tensor(const int64_t s[4], convgrad_dtype dtype, int fill) {
+  const size_t n = (size_t)(s[0] * s[1] * s[2] * s[3]);
+  Data t = {NULL, NULL};
+  if (dtype == CONVGRAD_FLOAT64) {
+    t.d = malloc(n * sizeof *t.d);
+  } else {
+    t.f = malloc(n * sizeof *t.f);
+  }
+  for (size_t i = 0; i < n; ++i) {
+    /* Integers, so that sums are exact, in an order that no size repeats. */
+    const double v = fill ? (double)((int)(((uint32_t)(i * (size_t)fill) * 2654435761u >> 7) % 5) - 2) : (double)NAN;
+    if (t.f) {
+      t.f[i] = (float)v;
+    } else {
+      t.d[i] = v;
+    }
+  }
   return t;
 }
 
-static double at(const float *t, const int64_t s[4], int64_t a, int64_t b, int64_t c, int64_t d) {
-  return t[((a * s[1] + b) * s[2] + c) * s[3] + d];
+static double at(Data t, const int64_t s[4], int64_t a, int64_t b, int64_t c, int64_t d) {
+  return value(t, ((a * s[1] + b) * s[2] + c) * s[3] + d);
 }
 
 /* The input's coordinate that output position p and tap r meet. */
@@ -36,7 +55,7 @@ static int64_t row(const Problem *p, int axis, int64_t position, int64_t tap) {
   return position * p->stride[axis] + tap * p->dilation[axis] - p->before[axis];
 }
 
-static double expected(const Problem *p, int op, const float *x, const float *w, const float *dy, const int64_t i[4]) {
+static double expected(const Problem *p, int op, Data x, Data w, Data dy, const int64_t i[4]) {
   const int64_t *in = p->in, *f = p->filter, *out = p->out, groups = in[3] / f[2], k_of = out[3] / groups;
   double sum = 0;
   for (int64_t r = op == 2 ? i[0] : 0; r < (op == 2 ? i[0] + 1 : f[0]); ++r) {
@@ -64,8 +83,9 @@ static double expected(const Problem *p, int op, const float *x, const float *w,
   return sum;
 }
 
-static void describe(convgrad_tensor *t, const int64_t s[4]) {
+static void describe(convgrad_tensor *t, const int64_t s[4], convgrad_dtype dtype) {
   memset(t, 0, sizeof *t);
+  t->dtype = dtype;
   memcpy(t->shape, s, sizeof t->shape);
 }
 
@@ -86,18 +106,24 @@ static int run(const convgrad_context *context, int op, const char *kernel, Prob
   if (convgrad_conv2d_output_shape(&attrs, p->in, p->filter, p->out)) return fprintf(stderr, "%s\n", convgrad_last_error()), 1;
   const int64_t *const sizes[3][3] = {{p->in, p->filter, p->out}, {p->filter, p->out, p->in}, {p->in, p->out, p->filter}};
   convgrad_tensor t[3];
-  for (int i = 0; i < 3; ++i) describe(&t[i], sizes[op][i]);
+  for (int i = 0; i < 3; ++i) describe(&t[i], sizes[op][i], p->dtype);
   convgrad_plan *plan;
   if (convgrad_plan_create(context, op, &attrs, &t[0], &t[1], &t[2], &plan)) return fprintf(stderr, "%s\n", convgrad_last_error()), 1;
-  float *data[3] = {tensor(sizes[op][0], 1), tensor(sizes[op][1], 3), tensor(sizes[op][2], 0)};
+  Data data[3];
+  void *memory[3];
+  for (int i = 0; i < 3; ++i) {
+    data[i] = tensor(sizes[op][i], p->dtype, i == 0 ? 1 : i == 1 ? 3 : 0);
+    memory[i] = data[i].f ? (void *)data[i].f : (void *)data[i].d;
+  }
   double best = 1e9;
   int wrong = 0;
   for (int repeat = 0; repeat < 3; ++repeat) {
     const double start = seconds();
-    if (convgrad_plan_run(plan, data[0], data[1], data[2], NULL)) return fprintf(stderr, "%s\n", convgrad_last_error()), 1;
+    if (convgrad_plan_run(plan, memory[0], memory[1], memory[2], NULL)) return fprintf(stderr, "%s\n", convgrad_last_error()), 1;
     if (seconds() - start < best) best = seconds() - start;
   }
-  const float *x = op == 1 ? NULL : data[0], *w = op == 0 ? data[1] : op == 1 ? data[0] : NULL, *dy = op == 0 ? NULL : data[1];
+  const Data none = {NULL, NULL};
+  const Data x = op == 1 ? none : data[0], w = op == 0 ? data[1] : op == 1 ? data[0] : none, dy = op == 0 ? none : data[1];
   const int64_t *s = sizes[op][2], elements = s[0] * s[1] * s[2] * s[3];
   double largest = 0, error = 0;
   for (int64_t j = 0; j < 12; ++j) {
@@ -105,7 +131,7 @@ static int run(const convgrad_context *context, int op, const char *kernel, Prob
     const int64_t i[4] = {flat / (s[1] * s[2] * s[3]), flat / (s[2] * s[3]) % s[1], flat / s[3] % s[2], flat % s[3]};
     const double want = expected(p, op, x, w, dy, i);
     if (fabs(want) > largest) largest = fabs(want);
-    if (!(fabs(data[2][flat] - want) <= error)) error = fabs(data[2][flat] - want);
+    if (!(fabs(value(data[2], flat) - want) <= error)) error = fabs(value(data[2], flat) - want);
   }
   /* Winograd kernels round, sums of integers too. */
   const double bound = strstr(convgrad_plan_kernel(plan), "winograd") != NULL ? 1e-4 * (largest + 1000) : 0;
@@ -114,7 +140,7 @@ static int run(const convgrad_context *context, int op, const char *kernel, Prob
   if (strcmp(kernel, "-") != 0 && strcmp(kernel, ran) != 0) wrong = fprintf(stderr, "expected kernel %s\n", kernel);
   printf("%d %s %.4f\n", op, ran, best * 1e3);
   convgrad_plan_destroy(plan);
-  for (int i = 0; i < 3; ++i) free(data[i]);
+  for (int i = 0; i < 3; ++i) free(memory[i]);
   return wrong != 0;
 }
 
@@ -123,26 +149,32 @@ int main(void) {
   options.num_threads = 1;
   convgrad_context *context;
   if (convgrad_context_create(&options, &context)) return fprintf(stderr, "%s\n", convgrad_last_error()), 1;
-  int op, failed = 0;
-  char kernel[256];
-  while (scanf("%d %255s", &op, kernel) == 2) {
+  static const char *const ops[] = {"conv2d", "conv2d_backprop_input", "conv2d_backprop_filter"};
+  int failed = 0;
+  char line[512];
+  while (fgets(line, sizeof line, stdin)) {
+    char kernel[256], name[32], dtype[8];
+    long long before[2], n, h, w, c, r[2], k, s[2], d[2], groups;
     Problem p;
-    int64_t *const fields[] = {p.in, p.filter, p.stride, p.dilation};
-    const int counts[] = {4, 4, 2, 2};
-    for (int f = 0; f < 4; ++f) {
-      for (int i = 0; i < counts[f]; ++i) {
-        long long value;
-        if (scanf("%lld", &value) != 1) return fprintf(stderr, "a problem is cut off\n"), 2;
-        fields[f][i] = value;
-      }
+    const int words = sscanf(line,
+                             "%255s %lld %lld %31s %7s n%lld h%lld w%lld c%lld r%lldx%lld k%lld s%lldx%lld d%lldx%lld p%63s "
+                             "g%lld NHWC",
+                             kernel, &before[0], &before[1], name, dtype, &n, &h, &w, &c, &r[0], &r[1], &k, &s[0], &s[1], &d[0],
+                             &d[1], p.padding, &groups);
+    if (words != 18 || groups < 1) return fprintf(stderr, "no problem: %s", line), 2;
+    p.dtype = strcmp(dtype, "f64") == 0 ? CONVGRAD_FLOAT64 : CONVGRAD_FLOAT32;
+    const int64_t in[4] = {n, h, w, c}, filter[4] = {r[0], r[1], c / groups, k};
+    memcpy(p.in, in, sizeof in);
+    memcpy(p.filter, filter, sizeof filter);
+    for (int i = 0; i < 2; ++i) {
+      p.stride[i] = s[i];
+      p.dilation[i] = d[i];
+      p.before[i] = before[i];
     }
-    long long before[2];
-    if (scanf("%63s %lld %lld", p.padding, &before[0], &before[1]) != 3) return fprintf(stderr, "a problem is cut off\n"), 2;
-    for (int i = 0; i < 2; ++i) p.before[i] = before[i];
+    int op = 0;
+    while (op < 2 && strcmp(ops[op], name) != 0) ++op;
     if (run(context, op, kernel, &p)) {
-      fprintf(stderr, "FAILED: op %d, input %lld %lld %lld %lld, filter %lld %lld %lld %lld\n", op, (long long)p.in[0],
-              (long long)p.in[1], (long long)p.in[2], (long long)p.in[3], (long long)p.filter[0], (long long)p.filter[1],
-              (long long)p.filter[2], (long long)p.filter[3]);
+      fprintf(stderr, "FAILED: %s", line);
       failed = 1;
     }
   }

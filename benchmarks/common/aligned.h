@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <new>
+#include <random>
 #include <vector>
 
 // Memory from the beginning of a cache line, as frameworks give their tensors. Large blocks of malloc begin 16 bytes
@@ -29,4 +31,14 @@ bool operator!=(const CacheLineAllocator<One> &, const CacheLineAllocator<Other>
   return false;
 }
 
-using Floats = std::vector<float, CacheLineAllocator<float>>;
+template <typename T>
+using Aligned = std::vector<T, CacheLineAllocator<T>>;
+
+// From -1 to 1.
+template <typename T>
+Aligned<T> random_values(int64_t count, std::mt19937 &random) {
+  std::uniform_real_distribution<T> numbers(-1, 1);
+  Aligned<T> values(static_cast<size_t>(count));
+  for (T &value : values) value = numbers(random);
+  return values;
+}
