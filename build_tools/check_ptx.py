@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 
+import declarations
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Of a multiprocessor: CUDA C++ Programming Guide, "Technical Specifications per Compute Capability"; units of allocation:
 # CUDA occupancy calculator (cuda_occupancy.h).
@@ -31,6 +33,8 @@ SHARED_OF_SYSTEM = 1024  # a block, besides its own
 # warps are resident that some compute while others wait for their panels. (6, not 8: docs/measurements/gpu.md)
 SHARED_LIMIT = 1024 * int(re.search(r"kCudaLimits = \{\d+, (\d+) \* 1024\}", (ROOT / "runtime/gpu/limits.h").read_text())[1])
 LEAST_WARPS = 6
+# Accesses to global memory of more bytes than these.
+WIDER_THAN = {4: r"(?:ld|st)\.global\S*\.(?:v[24]|b64|u64|f64|b128)\S*", 8: r"(?:ld|st)\.global\S*\.(?:v4|v2\.\w64|b128)\S*"}
 
 
 def round_up(value, unit):
@@ -97,7 +101,8 @@ def check(kernels, ptxas):
         plan = launches_of(path.parent / f"{path.name.split('.')[0]}.launches")
         ptx = ptx_of(path)
         # Tensors are aligned to their elements and no more.
-        wide = re.search(r"(?:ld|st)\.global\S*\.(?:v[24]|b64|u64|f64|b128)\S*", ptx)
+        dtype = next(dtype for dtype in declarations.DTYPES.values() if f"_{dtype.name}_" in path.name)
+        wide = re.search(WIDER_THAN[dtype.bytes], ptx)
         if wide:
             sys.exit(f"check_ptx: {path.name} touches more than an element of global memory at a time: {wide[0]}")
         for arch in ARCHITECTURES:
