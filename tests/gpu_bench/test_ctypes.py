@@ -30,4 +30,5 @@ def test_kernels():
     kernels = convgrad.kernels()
     assert len(kernels) > 0
     for kernel in kernels:
-        assert kernel.name.decode().startswith(f"{convgrad.OPS[kernel.op]}_f32_{kernel.target.decode()}_")
+        dtype = ("f32", "f64")[kernel.dtype]
+        assert kernel.name.decode().startswith(f"{convgrad.OPS[kernel.op]}_{dtype}_{kernel.target.decode()}_")
