@@ -20,6 +20,8 @@ import shutil
 import subprocess
 import sys
 
+import declarations
+
 LEAST_PERCENT = {("arm_64_neon", "neoverse-n1"): 85}
 ITERATIONS = 500  # enough for the start of the simulated pipeline not to be seen
 
@@ -37,7 +39,7 @@ class Target:
 
 
 def x86_target(cpus, register, count):
-    return Target("x86_64", cpus, rf"vfn?m(add|sub)\d+ps\b.*%{register}\d+$",
+    return Target("x86_64", cpus, rf"vfn?m(add|sub)\d+p[sd]\b.*%{register}\d+$",
                   tuple(f"vfmadd231ps %{register}{count}, %{register}{count + 1}, %{register}{i}" for i in range(count)),
                   r"\(%rsp[,)]", r"\(%rbp[,)]", r"%[xyz]mm", r"^movq\s+%rsp, %rbp$")
 
@@ -45,7 +47,7 @@ def x86_target(cpus, register, count):
 TARGETS = {
     "x86_64_avx512": x86_target(("skylake-avx512",), "zmm", 24),
     "x86_64_avx2": x86_target(("znver3", "skylake-avx512"), "ymm", 12),
-    "arm_64_neon": Target("aarch64", ("neoverse-n1", "cortex-a55"), r"fml[as]\s+v\d+\.4s",
+    "arm_64_neon": Target("aarch64", ("neoverse-n1", "cortex-a55"), r"fml[as]\s+v\d+\.(4s|2d)",
                           tuple(f"fmla v{i}.4s, v24.4s, v25.4s" for i in range(24)),
                           r"\[sp\b", r"\[x29\b", r"\b[qdsv]\d", r"^(mov|add)\s+x29, sp"),
 }
@@ -111,7 +113,7 @@ def cycles(mca, target, cpu, loop):
 
 def target_of(kernel):
     # The longest name: the test-only target x86_64_avx512_on_avx2 is none of these.
-    match = re.search(r"_f\d+_(\w+?)_(direct|generic|winograd)", kernel)
+    match = re.search(rf"_f\d+_(\w+?)_({'|'.join(declarations.ALGORITHMS)})_", kernel)
     return (match[1], match[2]) if match else ("", "")
 
 
@@ -120,14 +122,14 @@ def report(path, objdump, mca, limits):
     target = TARGETS[target_name]
     loops = [(loop, sum(bool(re.match(target.fma, i)) for i in loop), spills_of(loop, function, target))
              for function in functions(objdump, path) for loop in innermost_loops(function)]
-    if algorithm == "winograd":
+    if algorithm.startswith("winograd"):
         # The passes of its transforms have FMAs too, and go through the stack by design; the instructions of the products'
         # loop are FMAs above all.
         loops = [entry for entry in loops if 5 * entry[1] > 2 * len(entry[0])]
     if "in_place" in path.stem:
         # One more copy of the tile's loop, for channels in no whole vectors. It loads lane by lane, and no row chooses the
         # kernel for them. (So are defaults named; a tuned hardware's rows are not looked at.)
-        loops = [entry for entry in loops if not any(re.match(r"v?insertps|ld1\s+\{.*\[\d", i) for i in entry[0])]
+        loops = [entry for entry in loops if not any(re.match(r"v?insertps|v?movhpd|ld1\s+\{.*\[\d", i) for i in entry[0])]
     most = max((fmas for _, fmas, _ in loops), default=0)
     if most == 0:
         sys.exit(f"inner_loops: no innermost loop of {path} has an FMA")
@@ -140,7 +142,7 @@ def report(path, objdump, mca, limits):
         slowest, fmas = max(needed, key=lambda entry: entry[0] / entry[1])
         percent = 100 * fmas / slowest / limit
         spills = max(entry[2] for entry in tile)
-        least = LEAST_PERCENT.get((target_name, cpu), 0) if algorithm == "direct" else 0
+        least = LEAST_PERCENT.get((target_name, cpu), 0) if algorithm != "generic" and not algorithm.startswith("winograd") else 0
         rows.append({"kernel": path.stem, "cpu": cpu, "loops": len(tile), "fmas": fmas, "cycles": slowest,
                      "limit_per_cycle": limit, "percent": percent, "spills": spills,
                      "failed": spills > 0 or percent < least})

@@ -26,7 +26,7 @@ constexpr const char *kSizeNames[] = {
 #define CONVGRAD_SIZE(name, value) #name,
 #include "sizes.inc"
 #undef CONVGRAD_SIZE
-};
+    "no size"};
 constexpr const char *kBoundNames[] = {"none", "min", "max", "multiple"};  // in the order of Bound
 
 bool meets(const Condition *conditions, const Normalized &problem, Text *reason) {

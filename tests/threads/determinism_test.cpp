@@ -47,6 +47,7 @@ TEST_P(Determinism, SameBits) {
     ASSERT_EQ(outcome.status, CONVGRAD_OK) << outcome.message;
     const std::vector<double> expected = outcome.result;
     for (const int threads : kThreads) {
+      if (threads > 2 && device_of(kernel()) != "cpu") break;  // a GPU has threads of its own
       const Repro repro = {&problem, kernel().name, kSeed, threads};
       for (int again = 0; again < 2; ++again) {
         ASSERT_TRUE(run(problem, first, second, &outcome, {}, threads));
