@@ -70,7 +70,8 @@ int main(int argc, char **argv) {
   app.add_option("--lacks", options.lacks, "CPU features that it lacks (test_emulated_machine)")->delimiter(',');
   app.add_option("--every", options.every, "take one problem in so many of a shape list")
       ->check(CLI::Range(1, 1000000));
-  app.add_flag("--emulated", options.emulated, "leave out what QEMU's user mode cannot run (test_fork)");
+  app.add_flag("--emulated", options.emulated,
+               "leave out what QEMU's user mode cannot run (test_fork), or takes long for (test_determinism)");
   CLI11_PARSE(app, argc, argv);
   options.has_seed = seed->count() != 0;
   // The tests set these themselves; what the caller's shell holds must not change what is tested.
