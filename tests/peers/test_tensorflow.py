@@ -16,15 +16,21 @@ RANDOM = problems.random_problems(96, seed=1, for_cpu_kernels=True) + problems.r
 
 
 def assert_equal(ours, theirs, what):
-    assert ours.shape == theirs.shape, what
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype), what
     if not np.array_equal(ours, theirs):
         at = tuple(int(i) for i in np.argwhere(ours != theirs)[0])
         pytest.fail(f"{what}: element {at} is {ours[at]}, TensorFlow's {theirs[at]}")
 
 
-def operands(problem):
+def operands(problem, dtype=np.float32):
     shapes = (problem.input_sizes, problem.filter_sizes, problem.output_sizes)
-    return [problems.integers(shape, seed) for seed, shape in enumerate(shapes)]
+    return [problems.integers(shape, seed).astype(dtype) for seed, shape in enumerate(shapes)]
+
+
+def each_dtype(all_problems):
+    """float64 takes the same way through convgrad: a part of the problems will do."""
+    both = [(problem, np.float32) for problem in all_problems] + [(problem, np.float64) for problem in all_problems[::2]]
+    return pytest.mark.parametrize("problem, dtype", both, ids=lambda value: getattr(value, "__name__", str(value)))
 
 
 def backprop_input(problem, filter, out_backprop):
@@ -45,23 +51,23 @@ def has_empty_window_defect(problem):
     return tfo.needs_xla(problem) and problem.padding == "VALID" and 0 in problem.output_sizes[1:]
 
 
-@pytest.mark.parametrize("problem", CASES, ids=str)
-def test_tensorflow_case(problem):
+@each_dtype(CASES)
+def test_tensorflow_case(problem, dtype):
     """The problems of TensorFlow's own tests, by the raw gradient ops."""
-    out_backprop = problems.case_operand(problem, "out_backprop")
+    out_backprop = problems.case_operand(problem, "out_backprop").astype(dtype)
     peer = tfo.peer(problem)
     if problem.op == "backprop_input":
-        filter = problems.case_operand(problem, "filter")
+        filter = problems.case_operand(problem, "filter").astype(dtype)
         ours = backprop_input(problem, filter, out_backprop)
         if has_empty_window_defect(problem):
-            theirs, peer = np.zeros(problem.input_sizes, np.float32), "zeros, for XLA's wrong shape"
+            theirs, peer = np.zeros(problem.input_sizes, dtype), "zeros, for XLA's wrong shape"
         else:
             theirs = tfo.raw_backprop_input(problem, filter, out_backprop)
     else:
-        input = problems.case_operand(problem, "input")
+        input = problems.case_operand(problem, "input").astype(dtype)
         ours = backprop_filter(problem, input, out_backprop)
         if has_empty_rows_defect(problem):
-            theirs, peer = np.zeros(problem.filter_sizes, np.float32), "zeros, for TensorFlow's uninitialised ones"
+            theirs, peer = np.zeros(problem.filter_sizes, dtype), "zeros, for TensorFlow's uninitialised ones"
         else:
             theirs = tfo.raw_backprop_filter(problem, input, out_backprop)
     assert_equal(ours, theirs, problem.name)
@@ -71,13 +77,13 @@ def test_tensorflow_case(problem):
     exact = ours.astype(np.float64).ravel()
     assert (exact.size, exact.sum(), (exact**2).sum()) == (checksum["n"], checksum["sum"], checksum["sumsq"])
     assert all(exact[i] == value for i, value in checksum["samples"])
-    tfo.compared[peer] += 1
+    tfo.compared[f"{peer}, {dtype.__name__}"] += 1
 
 
-@pytest.mark.parametrize("problem", RANDOM, ids=str)
-def test_random_problem(problem):
+@each_dtype(RANDOM)
+def test_random_problem(problem, dtype):
     """The raw gradient ops, tf.GradientTape through tf.nn.conv2d, and through tf.nn.conv2d_transpose."""
-    input, filter, out_backprop = operands(problem)
+    input, filter, out_backprop = operands(problem, dtype)
     d_input = backprop_input(problem, filter, out_backprop)
     d_filter = backprop_filter(problem, input, out_backprop)
     output = convgrad.call("conv2d", problem.attrs(), input, filter, problem.output_sizes)
@@ -96,7 +102,7 @@ def test_random_problem(problem):
     assert_equal(transposed, x, f"conv2d_transpose of {problem!r}")
     assert_equal(output, d_out_backprop, f"tape's gradient of conv2d_transpose by its input, {problem!r}")
     assert_equal(d_filter, dw, f"tape's gradient of conv2d_transpose by its filter, {problem!r}")
-    tfo.compared[tfo.peer(problem)] += 1
+    tfo.compared[f"{tfo.peer(problem)}, {dtype.__name__}"] += 1
 
 
 @pytest.mark.parametrize("case", problems.tensorflow_error_cases(), ids=lambda case: f"{case.op}-{case.name}")
@@ -185,3 +191,4 @@ def test_defect_dilation_of_a_billion():
 def test_enough_problems():
     assert len(CASES) == 257
     assert len(CASES) + len(RANDOM) >= 300
+    assert len(CASES[::2]) + len(RANDOM[::2]) >= 150  # float64

@@ -128,8 +128,9 @@ def _shape4(shape):
 
 
 def _tensor(array, shape=None):
-    assert array.dtype == np.float32 and array.flags.c_contiguous
-    return Tensor(data=array.ctypes.data, shape=_shape4(array.shape if shape is None else shape))
+    assert array.flags.c_contiguous
+    dtype = {np.float32: 0, np.float64: 1}[array.dtype.type]
+    return Tensor(data=array.ctypes.data, dtype=dtype, shape=_shape4(array.shape if shape is None else shape))
 
 
 def output_shape(attributes, input_shape, filter_shape):
@@ -140,7 +141,7 @@ def output_shape(attributes, input_shape, filter_shape):
 
 def call(op, attributes, first, second, result_shape):
     """Runs op ("conv2d", "conv2d_backprop_input", ...) with its operands in the C function's order."""
-    result = np.full(result_shape, np.nan, np.float32)  # what is left unwritten is not equal to anything
+    result = np.full(result_shape, np.nan, first.dtype)  # what is left unwritten is not equal to anything
     _check(getattr(_library, "convgrad_" + op)(None, attributes, _tensor(first), _tensor(second), _tensor(result)))
     return result
 
