@@ -6,6 +6,7 @@
 
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "support/acceptance.h"
 #include "support/run.h"
@@ -64,6 +65,14 @@ class KernelTest : public ::testing::TestWithParam<const convgrad_kernel_info *>
   ContextCache contexts_;
   Runner runner_;
 };
+
+// Of lines of shapes one in so many under an emulator, which takes twenty times as long.
+inline std::vector<std::string> fewer_if_emulated(const std::vector<std::string> &lines, size_t step) {
+  if (!test_options().emulated) return lines;
+  std::vector<std::string> fewer;
+  for (size_t i = 0; i < lines.size(); i += step) fewer.push_back(lines[i]);
+  return fewer;
+}
 
 inline std::string kernel_test_name(const ::testing::TestParamInfo<const convgrad_kernel_info *> &info) {
   return info.param->name;

@@ -37,7 +37,7 @@ TEST_P(Determinism, SameBits) {
   int accepted = 0;
   uint64_t injected_calls = 0;
   int64_t most_tasks = 0;
-  for (const Problem &problem : mine(expand_all(kShapes))) {
+  for (const Problem &problem : mine(expand_all(fewer_if_emulated(kShapes, 3)))) {
     const Layouts layouts = layouts_of(problem);
     const std::vector<double> first = random_reals(layouts.first.size(), 2 * kSeed, problem.dtype);
     const std::vector<double> second = random_reals(layouts.second.size(), 2 * kSeed + 1, problem.dtype);
@@ -108,7 +108,7 @@ TEST_P(Determinism, SameBitsInTheCallersFloatingPointMode) {
   // Below the smallest normal number, and well above it.
   const int smallest = kernel().dtype == CONVGRAD_FLOAT64 ? std::numeric_limits<double>::min_exponent
                                                           : std::numeric_limits<float>::min_exponent;
-  for (const Problem &problem : mine(expand_all(kModeShapes))) {
+  for (const Problem &problem : mine(expand_all(fewer_if_emulated(kModeShapes, 2)))) {
     const Layouts layouts = layouts_of(problem);
     const std::vector<double> first = random_reals(layouts.first.size(), 3 * kSeed, problem.dtype);
     std::vector<double> second = random_reals(layouts.second.size(), 3 * kSeed + 1, problem.dtype);
