@@ -78,6 +78,8 @@ __attribute__((noinline)) const Kernel *choose_asked(const Op &op, const Setting
   return nullptr;
 }
 
+static_assert(scratch_layout::kLine == CONVGRAD_WORKSPACE_ALIGNMENT, "a workspace begins with a block");
+
 // The scratch of a call of the kernel, in whole cache lines.
 struct Scratch {
   size_t shared;  // bytes for all threads: the filter, where it is packed whole
@@ -86,8 +88,7 @@ struct Scratch {
 };
 
 Scratch scratch_of(const PreparedCall &call) {
-  constexpr size_t kLine = CONVGRAD_WORKSPACE_ALIGNMENT;
-  const size_t task = (call.kernel->scratch_bytes + kLine - 1) / kLine * kLine;
+  const size_t task = scratch_layout::in_lines(call.kernel->scratch_bytes);
   const auto threads = static_cast<size_t>(call.settings.parallel.num_threads);
   if (call.pieces.slices.all() == 1) {
     return {static_cast<size_t>(packed_filter_bytes(*call.kernel, call.normalized)), task, threads};
@@ -146,29 +147,28 @@ __attribute__((noinline)) convgrad_status allocate_workspace(const PreparedCall 
   return fail(CONVGRAD_OUT_OF_MEMORY, "%s: %s of scratch", call.op->name, reason.c_str());
 }
 
-__attribute__((noinline)) convgrad_status check_device(const Op &op, const Gpu *gpu, convgrad_dtype dtype) {
-  Text reason;
-  if constexpr (kHasGpu) {
-    if (gpu != nullptr && !gpu_computes(gpu, dtype, &reason)) {
-      return fail(CONVGRAD_UNSUPPORTED, "%s: %s has dtype %s, but %s", op.info.name, op.info.argument[0],
-                  kDtypes[dtype].name, reason.c_str());
-    }
-  }
-  return CONVGRAD_OK;
+bool has_dtype(const KernelTable &table, convgrad_dtype dtype) {
+  return std::any_of(table.kernels, table.kernels + table.kernel_count,
+                     [dtype](const Kernel &kernel) { return kernel.dtype == dtype; });
 }
 
 // This build may have no kernels of the problem's element type, or the device cannot compute with it.
 __attribute__((noinline)) convgrad_status check_dtype(const Op &op, const Gpu *gpu, convgrad_dtype dtype) {
-  Text known;
-  for (const Dtype &of_build : kDtypes) {
-    bool found = false;
-    for (size_t i = 0; i < op.table->kernel_count && !found; ++i) found = op.table->kernels[i].dtype == of_build.dtype;
-    if (!found) continue;
-    if (of_build.dtype == dtype) return check_device(op, gpu, dtype);
-    known.append("%s%s", known.empty() ? "" : " and ", of_build.name);
+  Text reason;
+  if (has_dtype(*op.table, dtype)) {
+    if constexpr (kHasGpu) {
+      if (gpu != nullptr && !gpu_computes(gpu, dtype, &reason)) {
+        return fail(CONVGRAD_UNSUPPORTED, "%s: %s has dtype %s, but %s", op.info.name, op.info.argument[0],
+                    kDtypes[dtype].name, reason.c_str());
+      }
+    }
+    return CONVGRAD_OK;
+  }
+  for (const Dtype &known : kDtypes) {
+    if (has_dtype(*op.table, known.dtype)) reason.append("%s%s", reason.empty() ? "" : " and ", known.name);
   }
   return fail(CONVGRAD_UNSUPPORTED, "%s: %s has dtype %s; this build has kernels for %s only", op.info.name,
-              op.info.argument[0], kDtypes[dtype].name, known.c_str());
+              op.info.argument[0], kDtypes[dtype].name, reason.c_str());
 }
 
 }  // namespace

@@ -12,8 +12,13 @@ namespace scratch_layout {
 constexpr size_t kLine = 64;
 // A line before each, for its header, and one behind it: Halide may read a vector beyond either end.
 constexpr size_t kAroundBlock = 2 * kLine;
+// So many bytes in whole lines.
+template <typename Bytes>
+constexpr Bytes in_lines(Bytes bytes) {
+  return (bytes + kLine - 1) / kLine * kLine;
+}
 // What the build adds up for a block of this many bytes.
-constexpr size_t block(size_t bytes) { return (bytes + kLine - 1) / kLine * kLine + kAroundBlock; }
+constexpr size_t block(size_t bytes) { return in_lines(bytes) + kAroundBlock; }
 
 }  // namespace scratch_layout
 }  // namespace convgrad

@@ -16,7 +16,7 @@ Wide packed_filter_bytes(const Kernel &kernel, const Normalized &problem) {
   // A block for each phase of a strided backprop_input, each with a line for rounding and one that Halide may read
   // behind it.
   const Wide blocks = is_conv2d ? 1 : kernel.stride[HEIGHT] * kernel.stride[WIDTH];
-  return (bytes + kLine - 1) / kLine * kLine + blocks * (Wide{scratch_layout::kAroundBlock} + 2 * kLine);
+  return scratch_layout::in_lines(bytes) + blocks * (Wide{scratch_layout::kAroundBlock} + 2 * kLine);
 }
 
 }  // namespace convgrad

@@ -64,10 +64,8 @@ View partial_view(const View &filter) {
 }
 
 size_t partial_bytes(const Normalized &problem) {
-  constexpr size_t kLine = scratch_layout::kLine;
-  const size_t bytes =
-      static_cast<size_t>(elements(problem.view[FILTER])) * static_cast<size_t>(dtype_size(problem.dtype));
-  return (bytes + kLine - 1) / kLine * kLine;
+  return scratch_layout::in_lines(static_cast<size_t>(elements(problem.view[FILTER])) *
+                                  static_cast<size_t>(dtype_size(problem.dtype)));
 }
 
 }  // namespace convgrad
