@@ -12,12 +12,8 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-# The targets of a library, and of its tests, by the processor that they are for.
-PROCESSORS = {
-    "x86-64": ("x86_64_avx512", "x86_64_avx2", "x86_64_sse41", "cuda_sm80", "opencl", "x86_64_avx512_on_avx2",
-               "x86_64_avx2_as_tuned"),
-    "arm-64": ("arm_64_neon",),  # whose GPUs' code is that of the other, and whose hosts' code differs
-}
+# As Halide names them, and whether the targets of GPUs are compiled with it: their own code is the same with each.
+PROCESSORS = {"x86-64": True, "arm-64": False}
 # What is not the kernel's code: a compiler's name, and what Halide tells of the arguments.
 NOT_CODE = ("-R", ".comment", "-R", ".data.rel.ro", "-R", ".rela.data.rel.ro", "-R", ".text.kernel_metadata", "-R",
             ".rela.text.kernel_metadata")
@@ -25,6 +21,13 @@ NOT_CODE = ("-R", ".comment", "-R", ".data.rel.ro", "-R", ".rela.data.rel.ro", "
 
 class CompareError(Exception):
     pass
+
+
+def targets_of(source, processor):
+    """The library's targets for a processor, and those of its tests."""
+    of_processor = (f"{processor}-", "{host}") if PROCESSORS[processor] else (f"{processor}-",)
+    return sorted(path.parent.name for folder in ("schedules", "tests/targets") for path in (source / folder).glob("*/target.json")
+                  if json.loads(path.read_text())["halide_target"].startswith(of_processor))
 
 
 def run(command, **options):
@@ -86,7 +89,7 @@ class Commit:
     def kernels(self, source, processor):
         """[(kernel, generator's arguments)] by the commit's own reader of rows."""
         tables = self.folder / "tables" / processor
-        targets = PROCESSORS[processor]
+        targets = targets_of(source, processor)
         hardware = sorted({path.stem for target in targets for path in (source / "schedules" / target).glob("*.json")}
                           - {"target", "default"})
         run([sys.executable, source / "build_tools/kernel_rows.py", *(f"--target={name}" for name in targets),

@@ -113,16 +113,16 @@ def cycles(mca, target, cpu, loop):
 
 def target_of(kernel):
     # The longest name: the test-only target x86_64_avx512_on_avx2 is none of these.
-    match = re.search(rf"_f\d+_(\w+?)_({'|'.join(declarations.ALGORITHMS)})_", kernel)
-    return (match[1], match[2]) if match else ("", "")
+    match = re.match(rf"({'|'.join(declarations.OPS)})_f\d+_(\w+?)_({'|'.join(declarations.ALGORITHMS)})_", kernel)
+    return (match[2], declarations.family_of(match[3], match[1], "cpu")) if match else ("", None)
 
 
 def report(path, objdump, mca, limits):
-    target_name, algorithm = target_of(path.stem)
+    target_name, family = target_of(path.stem)
     target = TARGETS[target_name]
     loops = [(loop, sum(bool(re.match(target.fma, i)) for i in loop), spills_of(loop, function, target))
              for function in functions(objdump, path) for loop in innermost_loops(function)]
-    if algorithm.startswith("winograd"):
+    if not family.strict:
         # The passes of its transforms have FMAs too, and go through the stack by design; the instructions of the products'
         # loop are FMAs above all.
         loops = [entry for entry in loops if 5 * entry[1] > 2 * len(entry[0])]
@@ -142,7 +142,7 @@ def report(path, objdump, mca, limits):
         slowest, fmas = max(needed, key=lambda entry: entry[0] / entry[1])
         percent = 100 * fmas / slowest / limit
         spills = max(entry[2] for entry in tile)
-        least = LEAST_PERCENT.get((target_name, cpu), 0) if algorithm != "generic" and not algorithm.startswith("winograd") else 0
+        least = LEAST_PERCENT.get((target_name, cpu), 0) if family.fixed and family.strict else 0
         rows.append({"kernel": path.stem, "cpu": cpu, "loops": len(tile), "fmas": fmas, "cycles": slowest,
                      "limit_per_cycle": limit, "percent": percent, "spills": spills,
                      "failed": spills > 0 or percent < least})
