@@ -4,6 +4,8 @@
 #ifndef CONVGRAD_GENERATORS_BACKPROP_FILTER_H
 #define CONVGRAD_GENERATORS_BACKPROP_FILTER_H
 
+#include <string_view>
+
 #include "generators/generator_base.h"
 #include "schedules/filter.h"
 
@@ -62,7 +64,7 @@ class BackpropFilter : public Conv2dGenerator<BackpropFilter<Family>, Family> {
   }
 
  private:
-  static constexpr bool kOnGpu = Family::on_gpu, kAlongInput = Family::along_input;
+  static constexpr bool kOnGpu = std::string_view(Family::devices) != "cpu", kAlongInput = Family::along_input;
 
   Expr step_x() const { return one_tap(filter_width) ? 1 : stride_width; }
   Expr step_y() const { return one_tap(filter_height) ? 1 : stride_height; }
