@@ -12,13 +12,6 @@ namespace {
 using convgrad::problems::Problem;
 using nlohmann::json;
 
-convgrad_tensor view(const Shape &shape, std::vector<float> &values) {
-  convgrad_tensor tensor{};
-  tensor.data = values.data();
-  std::copy(shape.begin(), shape.end(), tensor.shape);
-  return tensor;
-}
-
 // Where the attributes put the padding is the library's to say, so it is asked: with one channel, a gradient of 1 at
 // output (0, 0) and taps numbered from 1, an input element (h, w) gets the number of tap (r, s) = (h + top, w + left)
 // over the dilation.
@@ -29,7 +22,9 @@ std::array<int64_t, 2> find_pads(const Layer &layer) {
   std::vector<float> y(static_cast<size_t>(elements(output)));
   for (size_t tap = 0; tap < w.size(); ++tap) w[tap] = static_cast<float>(tap + 1);
   y.at(0) = 1;
-  const convgrad_tensor filter_view = view(filter, w), y_view = view(output, y), x_view = view(input, x);
+  const convgrad_tensor filter_view = view(filter, CONVGRAD_FLOAT32, w.data());
+  const convgrad_tensor y_view = view(output, CONVGRAD_FLOAT32, y.data());
+  const convgrad_tensor x_view = view(input, CONVGRAD_FLOAT32, x.data());
   convgrad_conv2d_attrs attrs = layer.problem.attrs();
   attrs.data_format = CONVGRAD_NHWC;
   if (convgrad_conv2d_backprop_input(nullptr, &attrs, &filter_view, &y_view, &x_view) != CONVGRAD_OK)

@@ -3,6 +3,7 @@
 
 #include <convgrad/convgrad.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -18,6 +19,15 @@ using convgrad::problems::Shape;
 inline int64_t elements(const Shape &shape) { return shape[0] * shape[1] * shape[2] * shape[3]; }
 inline int64_t offset(const Shape &shape, const Shape &at) {
   return ((at[0] * shape[1] + at[1]) * shape[2] + at[2]) * shape[3] + at[3];
+}
+
+// A dense tensor, whose memory stays the caller's.
+inline convgrad_tensor view(const Shape &shape, convgrad_dtype dtype, void *data) {
+  convgrad_tensor tensor{};
+  tensor.data = data;
+  tensor.dtype = dtype;
+  std::copy(shape.begin(), shape.end(), tensor.shape);
+  return tensor;
 }
 
 struct Layer {

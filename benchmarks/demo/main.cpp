@@ -18,7 +18,6 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <type_traits>
 #include <vector>
 
 #include "aligned.h"
@@ -61,15 +60,6 @@ std::string cpu_brand() {
   return "unknown CPU";
 }
 
-template <typename T>
-convgrad_tensor view(const Shape &shape, T *data) {
-  convgrad_tensor tensor{};
-  tensor.data = data;
-  tensor.dtype = std::is_same_v<T, double> ? CONVGRAD_FLOAT64 : CONVGRAD_FLOAT32;
-  std::copy(shape.begin(), shape.end(), tensor.shape);
-  return tensor;
-}
-
 // One gradient of one layer: operands of float or double, a plan, and a workspace.
 template <typename T>
 class Gradient {
@@ -83,9 +73,10 @@ class Gradient {
         // A result that the library leaves unwritten is seen.
         result_(static_cast<size_t>(elements(result_shape())), std::numeric_limits<T>::quiet_NaN()) {
     const convgrad_conv2d_attrs attrs = layer.problem.attrs();
-    const convgrad_tensor first = view(by_input_ ? layer.filter : layer.input, first_.data());
-    const convgrad_tensor second = view(layer.output, out_backprop_.data());
-    const convgrad_tensor result = view(result_shape(), result_.data());
+    const convgrad_dtype dtype = layer.problem.dtype;  // T's
+    const convgrad_tensor first = view(by_input_ ? layer.filter : layer.input, dtype, first_.data());
+    const convgrad_tensor second = view(layer.output, dtype, out_backprop_.data());
+    const convgrad_tensor result = view(result_shape(), dtype, result_.data());
     convgrad_plan *plan = nullptr;
     status_ = convgrad_plan_create(context, op, &attrs, &first, &second, &result, &plan);
     plan_.reset(plan);

@@ -36,14 +36,6 @@ Context make_context(const convgrad_context_options &options) {
   return Context(context);
 }
 
-convgrad_tensor view(const Shape &shape, convgrad_dtype dtype, Bytes &values) {
-  convgrad_tensor tensor{};
-  tensor.data = values.data();
-  tensor.dtype = dtype;
-  std::copy(shape.begin(), shape.end(), tensor.shape);
-  return tensor;
-}
-
 class ConvgradGradient final : public Gradient {
  public:
   // counting: a context of `counter`.
@@ -56,9 +48,9 @@ class ConvgradGradient final : public Gradient {
     const std::optional<convgrad::problems::Shapes> shapes = asked_.shapes(&error);
     if (!shapes) throw std::runtime_error(error);
     const convgrad_op op = asked_.op;
-    const convgrad_tensor first = view(shapes->argument(op, 0), asked_.dtype, asked_.first);
-    const convgrad_tensor second = view(shapes->argument(op, 1), asked_.dtype, asked_.out_backprop);
-    const convgrad_tensor result = view(shapes->argument(op, 2), asked_.dtype, result_);
+    const convgrad_tensor first = view(shapes->argument(op, 0), asked_.dtype, asked_.first.data());
+    const convgrad_tensor second = view(shapes->argument(op, 1), asked_.dtype, asked_.out_backprop.data());
+    const convgrad_tensor result = view(shapes->argument(op, 2), asked_.dtype, result_.data());
 
     const auto call = [&](const convgrad_context *with) {
       check((asked_.by_input() ? convgrad_conv2d_backprop_input : convgrad_conv2d_backprop_filter)(with, &attrs, &first,
