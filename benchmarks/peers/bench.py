@@ -19,7 +19,7 @@ from declarations import DTYPES, dtypes_on
 from measure import Gradient, measure
 from problems import ProblemError, read_problems
 from sides import WARM_UP, Sides
-from workers import WorkerError
+from workers import Interrupts, WorkerError
 
 BATCHES = {"resnet_50": 4, "mobilenet_v2": 4}  # others: 1
 PEERS = ("onednn", "torch", "tensorflow")
@@ -203,7 +203,7 @@ def measure_all(options):
         "results": [],
         "bandwidth": {},
     }
-    with tempfile.TemporaryDirectory(dir=options.output) as name:
+    with tempfile.TemporaryDirectory(dir=options.output) as name, Interrupts():
         folder = pathlib.Path(name)
         warm_up = {"first": str(folder / "warm_first"), "out_backprop": str(folder / "warm_second")}
         for path in warm_up.values():
@@ -237,6 +237,9 @@ def main():
         document = json.loads(options.previous.read_text()) if options.previous else measure_all(options)
     except ProblemError as error:
         raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        print("interrupted before anything was measured", file=sys.stderr)
+        return 130
     if "convgrad_tuned" in document["sides"]:
         raise SystemExit(f"{options.previous} is of an older bench, whose tuned library is another side: measure again")
     options.output.mkdir(parents=True, exist_ok=True)

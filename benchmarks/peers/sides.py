@@ -86,13 +86,17 @@ class Sides:
         self._warm_up_files = warm_up_files
         self._workers = {}
         owners = [*(OUR_OWNERS if options.hardware else ["convgrad"]), *options.peers]
-        for threads in options.threads:
-            for owner in owners:
-                if owner not in self.missing:
-                    self._start(owner, threads)
-        for owner in OUR_OWNERS:
-            if owner in self.missing:
-                raise SystemExit(f"{owner} itself does not run: {self.missing[owner]}")
+        try:
+            for threads in options.threads:
+                for owner in owners:
+                    if owner not in self.missing:
+                        self._start(owner, threads)
+            for owner in OUR_OWNERS:
+                if owner in self.missing:
+                    raise SystemExit(f"{owner} itself does not run: {self.missing[owner]}")
+        except BaseException:
+            self.close()
+            raise
         self.author = self.worker("convgrad", options.threads[0])  # knows layers and plain loops
         formats = ("NHWC", "NCHW") if options.nchw else ("NHWC",)
         self.sides = [

@@ -12,6 +12,35 @@ class WorkerError(Exception):
     pass
 
 
+class Interrupts:
+    """While this is entered, Ctrl-C raises KeyboardInterrupt where an answer is waited for, and nowhere else. Python's
+    own comes between any two steps, also where subprocess has just taken the lock of a process, which it then never
+    gives back: whoever waits for that process waits for ever."""
+
+    _came = None  # what can be read once there was one; None: none is looked for
+
+    def __enter__(self):
+        self._before = signal.getsignal(signal.SIGINT)
+        if self._before is not signal.SIG_IGN:  # nor is it here: a shell's job in the background
+            Interrupts._came, self._tell = os.pipe()
+            signal.signal(signal.SIGINT, lambda number, frame: os.write(self._tell, b"!"))
+
+    def __exit__(self, *_):
+        if self._before is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, self._before)
+            os.close(self._tell)
+            os.close(Interrupts._came)
+            Interrupts._came = None
+
+    @classmethod
+    def wait_for(cls, stream, seconds):
+        """Whether it can be read within so many seconds."""
+        readable = select.select([stream] if cls._came is None else [stream, cls._came], [], [], seconds)[0]
+        if cls._came in readable:
+            raise KeyboardInterrupt
+        return bool(readable)
+
+
 class Worker:
     """Stopped between requests: some peers' threads wait for work by spinning, beside the side that is being timed."""
 
@@ -32,7 +61,7 @@ class Worker:
         )  # an interrupt is the driver's to handle
         try:
             self.hello = self._answer()
-        except WorkerError:
+        except (WorkerError, KeyboardInterrupt):
             self.close()
             raise
         self._signal(signal.SIGSTOP)
@@ -72,7 +101,7 @@ class Worker:
 
     def _line(self):
         while b"\n" not in self._waiting:
-            if not select.select([self._process.stdout], [], [], self._seconds)[0]:
+            if not Interrupts.wait_for(self._process.stdout, self._seconds):
                 self._process.kill()
                 raise WorkerError(f"no answer in {self._seconds} s")
             part = os.read(self._process.stdout.fileno(), 1 << 16)

@@ -144,6 +144,7 @@ def test_an_interrupt_leaves_what_there_is(tmp_path):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background ignores it
     )
     assert process.stderr.readline().startswith("[  1/10]")
     process.send_signal(signal.SIGINT)

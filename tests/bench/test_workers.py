@@ -1,10 +1,12 @@
 import os
 import pathlib
+import signal
 import sys
+import threading
 import time
 
 import pytest
-from workers import Worker, WorkerError
+from workers import Interrupts, Worker, WorkerError
 
 CPUS = list(os.sched_getaffinity(0))[:1]
 
@@ -77,3 +79,61 @@ def test_a_peer_that_dies_on_a_request():
     with pytest.raises(WorkerError, match="ended"):
         made.ask("prepare")
     made.close()
+
+
+ECHO = "import sys; print('{}', flush=True)\nfor line in sys.stdin: print('{}', flush=True)"
+
+
+class InterruptedLock:
+    """Of a process; Ctrl-C comes whenever it was just taken."""
+
+    def __init__(self, lock):
+        self._lock = lock
+
+    def acquire(self, *arguments):
+        taken = self._lock.acquire(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        return taken
+
+    __enter__ = acquire
+
+    def release(self):
+        self._lock.release()
+
+    def __exit__(self, *_):
+        self._lock.release()
+
+
+def test_an_interrupt_at_the_worst_moment(monkeypatch):
+    """It is heard at the next question, and the worker's process can still be ended."""
+    with Interrupts():
+        made = worker(ECHO)
+        monkeypatch.setattr(made._process, "_waitpid_lock", InterruptedLock(made._process._waitpid_lock))
+        with pytest.raises(KeyboardInterrupt):
+            made.ask("time")
+        made.close()
+        assert made._process.returncode == -signal.SIGKILL
+
+
+def test_an_interrupt_while_a_worker_computes():
+    with Interrupts():
+        made = worker("import sys, time; print('{}', flush=True); sys.stdin.readline(); time.sleep(600)", seconds=600)
+        presses = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+        presses.start()
+        with pytest.raises(KeyboardInterrupt):
+            made.ask("time")
+        presses.join()
+        made.close()
+
+
+def test_keys_that_are_not_for_this_process():
+    """As in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interrupts():
+            made = worker(ECHO)
+            os.kill(os.getpid(), signal.SIGINT)
+            assert made.ask("time") == {}
+            made.close()
+    finally:
+        signal.signal(signal.SIGINT, before)
