@@ -62,7 +62,6 @@ void schedule_filter(const FilterStages &stages, const Params &params) {
        input_panel = stages.input_panel, gradient_panel = stages.gradient_panel;
   const Var k = stages.k, c = stages.c, s = stages.s, r = stages.r, x = stages.x, y = stages.y, n = stages.n;
 
-  // One block dimension for all of it: only the first may have more than 65,535 blocks on CUDA.
   Var block("block"), block_k_("block_k"), block_s("block_s"), block_r("block_r"), block_part("block_part"),
       in_k("in_k"), in_c("in_c"), in_s("in_s"), in_r("in_r"), in_part("in_part");
   partial.compute_root()
@@ -76,12 +75,8 @@ void schedule_filter(const FilterStages &stages, const Params &params) {
   partial
       .reorder({tile.lane, tile.vector, tile.lane_c, tile.inner_c, tile.thread, tile.tile_c, in_s, in_r, in_part, block,
                 block_k_, block_s, block_r, block_part})
-      .fuse(block, block_k_, block)
-      .fuse(block, block_s, block)
-      .fuse(block, block_r, block)
-      .fuse(block, block_part, block)
-      .gpu_blocks(block)
       .unroll(tile.lane);
+  give_to_blocks(partial, block, {block_k_, block_s, block_r, block_part});
   tile.give_to_threads(partial, in_s);
 
   sum.compute_at(partial, block)
@@ -147,11 +142,8 @@ void schedule_filter(const FilterStages &stages, const Params &params) {
       .split(s, block_s, in_s, 1, TailStrategy::GuardWithIf)
       .split(r, block_r, in_r, 1, TailStrategy::GuardWithIf)
       .reorder(in_c, in_s, in_r, thread, block, block_c, block_s, block_r)
-      .fuse(block, block_c, block)
-      .fuse(block, block_s, block)
-      .fuse(block, block_r, block)
-      .gpu_blocks(block)
       .gpu_threads(thread);
+  give_to_blocks(result, block, {block_c, block_s, block_r});
   total.compute_at(result, thread)
       .store_in(MemoryType::Register)
       .bound_extent(k, 1)

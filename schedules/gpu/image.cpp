@@ -56,7 +56,6 @@ void schedule_image(const ImageStages &stages, const ImageTiling &tiling) {
   Func result = stages.result, sum = stages.sum, image_panel = stages.image_panel, filter_panel = stages.filter_panel;
   const Var channel = stages.channel, reduced = stages.reduced, x = stages.x, y = stages.y, n = stages.n;
 
-  // One block dimension for all of it: only the first may have more than 65,535 blocks on CUDA.
   Var block("block"), block_x("block_x"), block_y("block_y"), block_n("block_n"), in_channel("in_channel"),
       in_x("in_x"), in_y("in_y"), in_n("in_n");
   TileLoops tile;
@@ -68,11 +67,8 @@ void schedule_image(const ImageStages &stages, const ImageTiling &tiling) {
   result
       .reorder({tile.lane, tile.vector, tile.inner_x, tile.inner_y, tile.thread, tile.tile_x, tile.tile_y, in_n, block,
                 block_x, block_y, block_n})
-      .fuse(block, block_x, block)
-      .fuse(block, block_y, block)
-      .fuse(block, block_n, block)
-      .gpu_blocks(block)
       .unroll(tile.lane);
+  give_to_blocks(result, block, {block_x, block_y, block_n});
   tile.give_to_threads(result, in_n);
 
   sum.compute_at(result, block)
@@ -161,11 +157,8 @@ void schedule_zeros_on_gpu(Func result) {
       .split(dims[1], block_x, in_x, 4, TailStrategy::GuardWithIf)
       .split(dims[2], block_y, in_y, 4, TailStrategy::GuardWithIf)
       .reorder({in_x, in_y, thread, block, block_x, block_y, dims[3]})
-      .fuse(block, block_x, block)
-      .fuse(block, block_y, block)
-      .fuse(block, dims[3], block)
-      .gpu_blocks(block)
       .gpu_threads(thread);
+  give_to_blocks(result, block, {block_x, block_y, dims[3]});
 }
 
 }  // namespace convgrad

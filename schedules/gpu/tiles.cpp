@@ -5,6 +5,11 @@ namespace convgrad {
 using Halide::TailStrategy;
 using Halide::Var;
 
+void give_to_blocks(Halide::Func stage, Var block, const std::vector<Var> &others) {
+  for (const Var &other : others) stage.fuse(block, other, block);
+  stage.gpu_blocks(block);
+}
+
 void share_among_threads(Halide::Func stage, const std::vector<Var> &loops, int iterations, int threads) {
   Var all("all"), round("round"), thread("thread");
   stage.fuse(loops[0], loops[1], all);

@@ -1,4 +1,5 @@
-// What the GPU schedules share: how a block's threads take part in loops that are not tiles of the result.
+// What the GPU schedules share: the dimension of blocks, and how a block's threads take part in loops that are not tiles
+// of the result.
 #ifndef CONVGRAD_SCHEDULES_GPU_TILES_H
 #define CONVGRAD_SCHEDULES_GPU_TILES_H
 
@@ -7,6 +8,10 @@
 #include <vector>
 
 namespace convgrad {
+
+// The loops `block` and then `others`, fused (`block` is the innermost), become the dimension of blocks. There is one: only
+// the first may have more than 65,535 blocks on CUDA.
+void give_to_blocks(Halide::Func stage, Halide::Var block, const std::vector<Halide::Var> &others);
 
 // The product of these loops, fused (the first is the innermost), dealt out to a block's threads: neighbours take
 // neighbouring iterations. What one thread does is unrolled, so that its loads are in flight together.
