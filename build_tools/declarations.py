@@ -172,9 +172,9 @@ class Family:
 
     def canonical(self, params, names):
         """The numbers of the kernel that stands for all that hardly differ; `names`: what else expressions know."""
-        params = dict(params)
+        params, names = dict(params), {**names, **params}
         for param in self.params.values():
-            params[param.name] = value_of(param.canonical, {**names, **params})
+            params[param.name] = names[param.name] = value_of(param.canonical, names)
         return params
 
 

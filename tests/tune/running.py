@@ -17,9 +17,12 @@ LAYERS = [{"name": name, "input_hwc": [112, 112, c], "filter_hwio": [1, 1, c, k]
 class Run:
     def __init__(self, folder):
         self.folder = folder
-        (folder / "problems.json").write_text(json.dumps({"net": {"layers": LAYERS}}))
+        self.layers(*LAYERS)
         self.log, self.rows = folder / "log.jsonl", folder / "schedules" / TARGET / "here.json"
         self.runs = folder / "runs.txt"
+
+    def layers(self, *layers):
+        (self.folder / "problems.json").write_text(json.dumps({"net": {"layers": layers}}))
 
     def command(self, *options, log=None):
         return [ROOT / "build_tools/tune", "--problems", self.folder / "problems.json", "--target", TARGET, "--hardware", "here",

@@ -123,7 +123,9 @@ def test_a_larger_budget_goes_on(run):
 
 
 def test_an_exhaustive_search_tries_everything_of_a_grid_once(run):
-    done = run.tune("--layers", "narrow", "--exhaustive", "50")
+    run.layers({"name": "narrow", "input_hwc": [5, 5, 3], "filter_hwio": [5, 5, 3, 2], "output_hwc": [5, 5, 2],
+                "padding": "SAME"})
+    done = run.tune("--exhaustive", "50")
     assert done.returncode == 0, done.stdout + done.stderr
     said = int(re.search(r"narrow backprop_filter: (\d+) candidates, of sizes divided by", done.stdout)[1])
     assert re.search(rf"all together {said} candidates, 0 of them in the log: about \d+:\d\d", done.stdout), done.stdout
@@ -136,13 +138,12 @@ def test_an_exhaustive_search_tries_everything_of_a_grid_once(run):
     found = run.found()
     if found:
         run.rows.unlink()
-    replay = run.replay("--layers", "narrow")
+    replay = run.replay()
     assert replay.returncode == 0 and f"{len(tried)} tried" in replay.stdout and run.found() == found, replay.stdout + replay.stderr
 
 
 def test_a_small_space_is_searched_wholly(run):
-    layer = {"name": "tiny", "input_hwc": [1, 1, 1], "filter_hwio": [1, 1, 1, 1], "output_hwc": [1, 1, 1], "padding": "SAME"}
-    (run.folder / "problems.json").write_text(json.dumps({"net": {"layers": [layer]}}))
+    run.layers({"name": "tiny", "input_hwc": [1, 1, 1], "filter_hwio": [1, 1, 1, 1], "output_hwc": [1, 1, 1], "padding": "SAME"})
     done = run.tune("--trials", "8", "--dry-run")
     assert done.returncode == 0 and re.search(r"tiny backprop_filter: \d+ candidates, all there are", done.stdout), done.stdout
     first = [trial["candidate"] for trial in of_kind(run.records(), "trial")]
@@ -215,7 +216,7 @@ def real(tmp_path_factory):
     """The real generator and measuring program, for a few trials of a 1x1 and a 3x3 layer; what build_tools/tune said."""
     run = Run(tmp_path_factory.mktemp("real"))
     layers = [layer for layer in LAYERS if layer["name"] == "narrow"] + [SQUARE]
-    (run.folder / "problems.json").write_text(json.dumps({"net": {"layers": layers}}))
+    run.layers(*layers)
     row = {"op": "conv2d_backprop_input", "dtype": "f32", "algorithm": "one_panel",
            "accepts": {"filter": "1x1", "stride": "1x1"},
            "params": {"tile_vectors": 1, "tile_width": 11, "block_vectors": 4, "block_width": 3146, "block_height": 1,
