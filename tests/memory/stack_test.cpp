@@ -108,7 +108,7 @@ TEST_P(Stack, AKernelsCalls) {
   const Context wide = make_context(options);
   ASSERT_NE(wide, nullptr) << convgrad_last_error();
   int accepted = 0;
-  for (const Problem &problem : mine(expand_all(fewer_if_emulated(kShapes, 3)))) {
+  for (const Problem &problem : mine(expand_all(kShapes))) {
     Tensors tensors = tensors_of(problem);
     for (const convgrad_context *with : {context(1), context(2), static_cast<const convgrad_context *>(wide.get())}) {
       if (tensors.call(with) != CONVGRAD_OK) continue;

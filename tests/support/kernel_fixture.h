@@ -40,7 +40,7 @@ class KernelTest : public ::testing::TestWithParam<const convgrad_kernel_info *>
       problem.dtype = kernel().dtype;
       result.push_back(problem);
     }
-    return result;
+    return affordable(result);
   }
 
   // Runs the problem. An UNSUPPORTED answer is counted and gives false; it is one exactly where it should be.
@@ -65,14 +65,6 @@ class KernelTest : public ::testing::TestWithParam<const convgrad_kernel_info *>
   ContextCache contexts_;
   Runner runner_;
 };
-
-// Of lines of shapes one in so many under an emulator, which takes twenty times as long.
-inline std::vector<std::string> fewer_if_emulated(const std::vector<std::string> &lines, size_t step) {
-  if (!test_options().emulated) return lines;
-  std::vector<std::string> fewer;
-  for (size_t i = 0; i < lines.size(); i += step) fewer.push_back(lines[i]);
-  return fewer;
-}
 
 inline std::string kernel_test_name(const ::testing::TestParamInfo<const convgrad_kernel_info *> &info) {
   return info.param->name;

@@ -223,6 +223,17 @@ Data real_data(const Problem &problem, uint64_t seed) {
   return data;
 }
 
+bool is_affordable(const Problem &problem) {
+  constexpr int64_t kMostMultiplyAdds = 2000000;  // QEMU computes a hundred million a second
+  return !test_options().brief || multiply_adds(problem) <= kMostMultiplyAdds;
+}
+
+std::vector<Problem> affordable(std::vector<Problem> problems) {
+  problems.erase(std::remove_if(problems.begin(), problems.end(), [](const Problem &p) { return !is_affordable(p); }),
+                 problems.end());
+  return problems;
+}
+
 const Data &DataCache::get(const Problem &problem, uint64_t seed) {
   const std::string key = std::to_string(seed) + " " + problem.to_string();
   const auto found = data_.find(key);

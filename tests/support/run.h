@@ -123,10 +123,15 @@ struct TestOptions {
   double seconds = 20;
   int every = 1;  // take one problem in so many of a shape list
   bool emulated = false;
+  bool brief = false;
   std::vector<std::string> usable;
   std::vector<std::string> lacks;
 };
 const TestOptions &test_options();
+
+// With --brief those that take an emulator no longer than some 20 ms, otherwise all.
+bool is_affordable(const Problem &problem);
+std::vector<Problem> affordable(std::vector<Problem> problems);
 
 }  // namespace convgrad::test
 

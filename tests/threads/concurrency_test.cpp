@@ -25,7 +25,7 @@ const std::vector<std::string> kShapes = {
     "all n2 h9 w8 c6 k4 g2 r3x3 d2x1 pSAME NCHW",
 };
 
-std::vector<Problem> problems() { return in_each_dtype(expand_all(kShapes)); }
+std::vector<Problem> problems() { return affordable(in_each_dtype(expand_all(kShapes))); }
 
 void in_threads(int count, const std::function<void(int)> &work) {
   std::vector<std::thread> threads;
