@@ -1,5 +1,5 @@
-// What the GPU schedules share: the dimension of blocks, and how a block's threads take part in loops that are not tiles
-// of the result.
+// What the GPU schedules share: the dimension of blocks, and how a block's threads take part in loops that are not
+// tiles of the result.
 #ifndef CONVGRAD_SCHEDULES_GPU_TILES_H
 #define CONVGRAD_SCHEDULES_GPU_TILES_H
 
@@ -9,8 +9,8 @@
 
 namespace convgrad {
 
-// The loops `block` and then `others`, fused (`block` is the innermost), become the dimension of blocks. There is one: only
-// the first may have more than 65,535 blocks on CUDA.
+// The loops `block` (the innermost) and `others` are fused, and become the dimension of blocks. There is one: only the
+// first may have more than 65,535 blocks on CUDA.
 void give_to_blocks(Halide::Func stage, Halide::Var block, const std::vector<Halide::Var> &others);
 
 // The product of these loops, fused (the first is the innermost), dealt out to a block's threads: neighbours take

@@ -71,8 +71,7 @@ int main(int argc, char **argv) {
   app.add_option("--lacks", options.lacks, "CPU features that it lacks (test_emulated_machine)")->delimiter(',');
   app.add_option("--every", options.every, "take one problem in so many of a shape list")
       ->check(CLI::Range(1, 1000000));
-  app.add_flag("--emulated", options.emulated,
-               "QEMU's user mode runs the test: leave out what it cannot");
+  app.add_flag("--emulated", options.emulated, "QEMU's user mode runs the test: leave out what it cannot");
   app.add_flag("--brief", options.brief, "leave out problems that take an emulator long, and some numbers of threads");
   CLI11_PARSE(app, argc, argv);
   options.has_seed = seed->count() != 0;
