@@ -21,7 +21,7 @@ const std::vector<std::string> kShapes = {
 
 // An allocator from one block, which asks the C library for nothing.
 struct Bump {
-  static constexpr size_t kSize = size_t{256} << 20;  // a Winograd kernel takes 6 MB for three threads, each time
+  static constexpr size_t kSize = size_t{512} << 20;  // a Winograd kernel takes 6 to 12 MB for three threads, each time
   std::unique_ptr<char[]> block{new char[kSize]};
   size_t used = 0;
   size_t requested = 0;
