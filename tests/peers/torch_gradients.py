@@ -4,15 +4,15 @@ data are small integers, so results have to be equal, not close. Ends with statu
 Run by build/bench/torch/bin/python3, which build_tools/bench makes; there is no pytest there."""
 
 import collections
-import os
 import pathlib
 import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))  # convgrad_ctypes
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))  # convgrad_ctypes, tally
 
 import convgrad_ctypes as convgrad
 import numpy as np
 import problems
+import tally
 import torch
 
 LEAST = 150  # problems of an element type that PyTorch has to answer
@@ -96,9 +96,7 @@ def main():
     print(f"PyTorch {version}: {said}; {wrong} results differ")
     for reason, count in left.items():
         print(f"left out {count}: {reason}")
-    if "CONVGRAD_TALLY_FILE" in os.environ:
-        with open(os.environ["CONVGRAD_TALLY_FILE"], "a") as tally:
-            tally.write(f"{'peers_torch':27} problems tried: {sum(compared.values())} ({said}, by PyTorch {version})\n")
+    tally.add("peers_torch", f"problems tried: {sum(compared.values())} ({said}, by PyTorch {version})")
     return 1 if wrong or min(compared[name] for name in ("float32", "float64")) < LEAST else 0
 
 
