@@ -13,7 +13,6 @@ TEST(Reference, AgreesWithTensorFlow) {
   size_t with_values = 0;
   for (const TensorFlowCase &one : cases) {
     SCOPED_TRACE(one.name + ": " + one.problem.to_string());
-    if (!is_affordable(one.problem)) continue;
     const reference::Sizes sizes = sizes_of(one.problem);
     EXPECT_EQ(sizes.height.out, one.output_sizes[1]);
     EXPECT_EQ(sizes.width.out, one.output_sizes[2]);
@@ -21,6 +20,7 @@ TEST(Reference, AgreesWithTensorFlow) {
     EXPECT_EQ(sizes.height.after, one.pads[1]);
     EXPECT_EQ(sizes.width.before, one.pads[2]);
     EXPECT_EQ(sizes.width.after, one.pads[3]);
+    if (!is_affordable(one.problem)) continue;
     for (const convgrad_dtype dtype : {CONVGRAD_FLOAT32, CONVGRAD_FLOAT64}) {  // summed in double, and in long double
       Problem problem = one.problem;
       problem.dtype = dtype;

@@ -53,8 +53,10 @@ TEST_P(Determinism, SameBits) {
       if (threads > 2 && device_of(kernel()) != "cpu") break;  // a GPU has threads of its own
       if (test_options().brief && threads != 1 && threads != 3 && threads != 64) continue;
       const Repro repro = {&problem, kernel().name, kSeed, threads};
-      ASSERT_TRUE(run(problem, first, second, &outcome, {}, threads));
-      ASSERT_TRUE(same_bits(outcome, expected, repro)) << threads << " threads of the library";
+      for (int again = test_options().brief ? 1 : 0; again < 2; ++again) {
+        ASSERT_TRUE(run(problem, first, second, &outcome, {}, threads));
+        ASSERT_TRUE(same_bits(outcome, expected, repro)) << threads << " threads of the library";
+      }
       ShuffledPool pool(static_cast<uint64_t>(threads));
       convgrad_context_options options = convgrad_context_options_default();
       options.kernel = kernel().name;

@@ -26,7 +26,7 @@ const std::vector<std::string> kShapes = {
     "all n1 h1 w3000 c31 r1x9 k33 p0,0,4,4",
     "all n4 h28 w28 c24 r1x1 k24",
     // By the tasks alone.
-    "all n16 h14 w14 c64 r3x3 k64 pSAME",
+    "all n16 h28 w28 c64 r3x3 k64 pSAME",
     "all n4 h14 w14 c16 r3x3 k16 g2 pSAME",
 };
 

@@ -163,6 +163,7 @@ def test_candidates_of_doubles_are_of_half_as_many_lanes(op):
     for candidate in found:
         kernel = kernel_of(candidate)
         assert (candidate.dtype, kernel.dtype, kernel.lanes) == ("f64", "f64", 4) and "_f64_" in kernel.name
+    assert "winograd_4x4" in space.algorithms
     assert not space.is_alike(found[0]._replace(dtype="f32"))
 
 
